@@ -1,0 +1,49 @@
+"""Knowledge distillation for any PyTorch teacher and student.
+
+Names are imported when they are first used, so that `import distillkit` and the command line start at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distillkit import errors as errors
+    from distillkit import functional as functional
+    from distillkit import losses as losses
+    from distillkit import metrics as metrics
+    from distillkit import transfer_sets as transfer_sets
+    from distillkit import typing as typing
+    from distillkit.engine.callbacks import Callback as Callback
+    from distillkit.engine.callbacks import MaxNorm as MaxNorm
+    from distillkit.engine.distiller import Distiller as Distiller
+    from distillkit.ensemble import Ensemble as Ensemble
+    from distillkit.metrics import Evaluation as Evaluation
+
+_WHERE = {
+    "Callback": "distillkit.engine.callbacks",
+    "Distiller": "distillkit.engine.distiller",
+    "Ensemble": "distillkit.ensemble",
+    "Evaluation": "distillkit.metrics",
+    "MaxNorm": "distillkit.engine.callbacks",
+}
+_MODULES = ("errors", "functional", "losses", "metrics", "transfer_sets", "typing")
+
+__all__ = [*sorted(_WHERE), *_MODULES]  # noqa: PLE0604 - all are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return import_module(f"distillkit.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("distillkit")
+    raise AttributeError(f"module 'distillkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,56 @@
+"""A batch, and the forms in which people hand one over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs, a tensor or a mapping of tensors; labels, if any; the examples' numbers in their set, if known."""
+
+    inputs: Any
+    labels: Tensor | None
+    indices: Tensor | None = None
+
+
+def as_batch(value: Any, device: torch.device | None = None) -> Batch:
+    """The batch in `(inputs, labels)`, inputs alone, or a mapping whose `labels`, if any, are the labels.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    if isinstance(value, Batch):
+        inputs, labels = value.inputs, value.labels
+    elif isinstance(value, Tensor):
+        inputs, labels = value, None
+    elif isinstance(value, Mapping):
+        inputs = {name: part for name, part in value.items() if name != "labels"}
+        labels = value.get("labels")
+    elif isinstance(value, (tuple, list)) and len(value) in {1, 2}:
+        inputs, labels = value[0], value[1] if len(value) == 2 else None
+    else:
+        size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+        raise ConfigurationError(
+            f"A batch must be (inputs, labels), inputs alone, or a mapping with 'labels'; got {type(value).__name__}{size}."
+        )
+    if labels is not None and not isinstance(labels, Tensor):
+        raise ConfigurationError(f"Labels must be a tensor of classes, got {type(labels).__name__}.")
+    indices = value.indices if isinstance(value, Batch) else None
+    return Batch(move(inputs, device), move(labels, device), indices)
+
+
+def move(value: Any, device: torch.device | None) -> Any:
+    """`value` with every tensor in it on `device`."""
+    if device is None or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {name: move(part, device) for name, part in value.items()}
+    return value.to(device, non_blocking=True) if hasattr(value, "to") else value

@@ -1,0 +1,62 @@
+"""What a person can hang into a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from distillkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from distillkit.engine.distiller import Distiller
+
+
+class Callback:
+    """Override what you need; every method does nothing of itself.
+
+    Example:
+        >>> class Tell(Callback):
+        ...     def on_epoch_end(self, distiller, row):
+        ...         print(row["epoch"], row["loss"])
+    """
+
+    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+        """Before the first batch.
+
+        Args:
+            distiller: The one that calls.
+            epochs: Epochs ahead.
+            steps: Steps an epoch; 0 where a stream does not tell.
+        """
+
+    def on_step_end(self, distiller: Distiller, step: int) -> None:
+        """After each update; `step` counts from 1 in each epoch."""
+
+    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+        """After each epoch, with its row of the history; call `distiller.stop()` to make it the last."""
+
+
+class MaxNorm(Callback):
+    """After each update, scale the incoming weight vector of every linear unit back to a largest length.
+
+    Args:
+        squared_length: The largest squared length, > 0; Hinton's 15 is a length of 3.87.
+
+    Reference:
+        Hinton et al., Improving neural networks by preventing co-adaptation of feature detectors, 2012.
+    """
+
+    def __init__(self, squared_length: float) -> None:
+        if not squared_length > 0:
+            raise ConfigurationError(f"squared_length must be above 0, got {squared_length!r}.")
+        self._length = squared_length**0.5
+
+    @torch.no_grad()
+    def on_step_end(self, distiller: Distiller, step: int) -> None:
+        """Scale the vectors that are too long."""
+        for part in distiller.student.modules():
+            if isinstance(part, nn.Linear):
+                part.weight.renorm_(p=2, dim=0, maxnorm=self._length)

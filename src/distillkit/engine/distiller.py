@@ -1,0 +1,300 @@
+"""`Distiller`: any teacher, any student."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from distillkit.engine.batch import Batch, as_batch
+from distillkit.engine.callbacks import Callback
+from distillkit.engine.compiling import CompileMode, forward_of
+from distillkit.engine.evaluator import Evaluator, all_logits
+from distillkit.engine.first_batch import check_devices, check_optimizer
+from distillkit.engine.modes import mode
+from distillkit.engine.order import epoch_order, epoch_seed
+from distillkit.engine.precision import PrecisionName, resolve_precision
+from distillkit.engine.sources import Source, as_source
+from distillkit.engine.step_log import StepLog
+from distillkit.engine.teacher_signal import LiveTeacher, TeacherCacheMode, TeacherSignal, teacher_signal, viewed
+from distillkit.engine.update import Update
+from distillkit.errors import ConfigurationError
+from distillkit.metrics import Evaluation
+from distillkit.transfer_sets import Full, TransferSet
+from distillkit.typing import LossFn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+ScheduleFactory = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
+
+
+class Distiller:
+    """Trains a student on a loss, a transfer set and, for most losses, a teacher.
+
+    The student is trained in place and stays the plain module that it was. The teacher runs in evaluation mode without
+    gradients and is given back as it came. Both must be on one device; that is where the work is done.
+
+    Args:
+        teacher: Any module that gives logits, an `Ensemble`, or `None` for a loss on labels alone.
+        student: Any module that gives logits of the same classes.
+        loss: A `Loss`, or any callable as `distillkit.typing.LossFn` describes.
+        transfer_set: Which examples, with or without labels, in what view. `fit` uses it.
+        optimizer: One that holds the student's parameters, or a function that makes one from them; AdamW with a
+            learning rate of 0.001 where none is given.
+        schedule: A learning-rate schedule on that optimiser, or a function that makes one.
+        schedule_unit: What the schedule counts, `"epoch"` or `"step"`.
+        clip_norm: Largest global norm of the gradients, > 0; `None` leaves them alone.
+        precision: Of the forward pass: `"auto"`, `"fp32"`, `"bf16"` or `"fp16"`.
+        compile: Whether `torch.compile` is used: `"auto"`, `"on"` or `"off"`.
+        teacher_cache: Whether the teacher's answers are computed once: `"auto"` where that is known to be sound
+            (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never.
+        callbacks: What is called as the training goes.
+        seed: Of the order of the data and of dropout: same seed, same history, to the bit, on one CPU.
+
+    Raises:
+        ConfigurationError: An argument cannot be used; says what was expected, what came and what to do.
+
+    Example:
+        >>> from distillkit import Distiller, losses
+        >>> _ = torch.manual_seed(0)
+        >>> x, y = torch.randn(64, 4), torch.randint(3, (64,))
+        >>> distiller = Distiller(
+        ...     teacher=nn.Linear(4, 3), student=nn.Linear(4, 3), loss=losses.hinton(temperature=4, hard_label_weight=0.1)
+        ... )
+        >>> history = distiller.fit((x, y), epochs=2, batch_size=16)
+        >>> list(history.columns)
+        ['epoch', 'loss', 'soft', 'hard', 'learning_rate']
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher: nn.Module | None,
+        student: nn.Module,
+        loss: LossFn,
+        transfer_set: TransferSet | None = None,
+        optimizer: Optimizer | OptimizerFactory | None = None,
+        schedule: LRScheduler | ReduceLROnPlateau | ScheduleFactory | None = None,
+        schedule_unit: str = "epoch",
+        clip_norm: float | None = None,
+        precision: PrecisionName = "auto",
+        compile: CompileMode = "auto",
+        teacher_cache: TeacherCacheMode = "auto",
+        callbacks: Sequence[Callback] = (),
+        seed: int = 0,
+    ) -> None:
+        _refuse_what_is_no_module(teacher, student)
+        if not callable(loss):
+            raise ConfigurationError(f"loss must be a Loss or a callable, got {type(loss).__name__}.")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ConfigurationError(f"clip_norm must be above 0 or None, got {clip_norm!r}.")
+        if schedule_unit not in {"epoch", "step"}:
+            raise ConfigurationError(f"schedule_unit must be 'epoch' or 'step', got {schedule_unit!r}.")
+        if teacher_cache not in {"auto", "on", "off"}:
+            raise ConfigurationError(f"teacher_cache must be auto, on or off, got {teacher_cache!r}.")
+        self.teacher, self.student, self.loss = teacher, student, loss
+        self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
+        self.optimizer = _optimizer_for(student, optimizer)
+        self.schedule = schedule(self.optimizer) if callable(schedule) else schedule
+        self.schedule_unit, self.clip_norm, self.seed = schedule_unit, clip_norm, seed
+        self.compile, self.teacher_cache, self.callbacks = compile, teacher_cache, tuple(callbacks)
+        self.device = next(student.parameters()).device
+        self.precision = resolve_precision(precision, self.device)
+        self.epochs_done = 0
+        self._update: Update | None = None
+        self._stopped = False
+
+    def fit(
+        self,
+        train: Any,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        evaluate_on: Any = None,
+        num_workers: int = 0,
+    ) -> pd.DataFrame:
+        """Train the student on the transfer set.
+
+        Args:
+            train: `(inputs, labels)` or inputs as tensors, a mapping of tensors, a `Dataset`, a `DataLoader`, or another
+                repeatable iterable of batches.
+            epochs: Passes over the transfer set, ≥ 1.
+            batch_size: Examples a batch; 128 where neither you nor a loader says. The last batch may be smaller.
+            evaluate_on: Labelled data in any of these forms, evaluated after every epoch.
+            num_workers: Processes that read a `Dataset`.
+
+        Returns:
+            The history, one row an epoch: `epoch` (from 1), `loss` and its contributions (means over the steps),
+            `learning_rate`, and the metrics of `evaluate_on`. `history.attrs["seconds"]` has each epoch's time.
+
+        Raises:
+            ConfigurationError: Data, models or settings do not fit together.
+            DivergenceError: The loss is no longer finite; names the step, the terms and the likely causes.
+        """
+        import pandas as pd
+
+        if epochs < 1:
+            raise ConfigurationError(f"epochs must be at least 1, got {epochs!r}.")
+        check_devices(self.student, self.teacher, self.device)
+        source = as_source(train, self.device, batch_size=batch_size, num_workers=num_workers)
+        selected = self._selected(source)
+        evaluator = None
+        if evaluate_on is not None:
+            evaluator = Evaluator(as_source(evaluate_on, self.device), self.teacher, self.precision)
+        signal = None
+        if self.teacher is not None:
+            signal = teacher_signal(
+                self.teacher, source, selected, self.transfer_set, self.precision, self.teacher_cache
+            )
+        steps = 0 if selected is None else -(-len(selected) // source.batch_size)
+        self._make_update(steps * epochs)
+        self._stopped = False
+        self._tell("on_fit_start", epochs, steps)
+        rows: list[dict[str, Any]] = []
+        seconds: list[float] = []
+        for _ in range(epochs):
+            began = time.perf_counter()
+            row = self._train_epoch(source, selected, signal)
+            if evaluator is not None:
+                row |= evaluator.evaluate(self.student).numbers()
+            seconds.append(time.perf_counter() - began)
+            rows.append({"epoch": self.epochs_done, **row})
+            self._tell("on_epoch_end", rows[-1])
+            if self._stopped:
+                break
+        history = pd.DataFrame(rows)
+        history.attrs["seconds"] = seconds
+        return history
+
+    def step(self, batch: Any) -> dict[str, Tensor]:
+        """One update on one batch, for a training loop of your own; the teacher answers live.
+
+        Args:
+            batch: `(inputs, labels)`, inputs alone, or a mapping with `labels`, on any device.
+
+        Returns:
+            The loss's contributions by name, scalars without gradients, on the device.
+
+        Raises:
+            ConfigurationError: On the first batch: models, batch and settings do not fit together. Or there is a
+                transfer set, which only `fit` can use.
+        """
+        if self._update is None:
+            if self.transfer_set != Full():
+                raise ConfigurationError(
+                    f"step() takes a batch as it comes and cannot use {type(self.transfer_set).__name__}: use fit(), or leave "
+                    "transfer_set out and choose the examples yourself."
+                )
+            check_devices(self.student, self.teacher, self.device)
+            self._make_update(steps=0)
+            self._live = None if self.teacher is None else LiveTeacher(self.teacher, self.precision)
+        moved = as_batch(batch, self.device)
+        assert self._update is not None
+        return self._update(moved, None if self._live is None else self._live(moved))
+
+    def evaluate(self, data: Any) -> Evaluation:
+        """The student's metrics on labelled data, and its agreement with the teacher if there is one."""
+        return Evaluator(as_source(data, self.device), self.teacher, self.precision).evaluate(self.student)
+
+    def logits(self, data: Any) -> Tensor:
+        """The student's logits on data with or without labels, `[cases, classes]`, float32."""
+        return all_logits(self.student, as_source(data, self.device), self.precision)
+
+    def stop(self) -> None:
+        """Make the epoch in hand the last; for callbacks."""
+        self._stopped = True
+
+    def _selected(self, source: Source) -> Tensor | None:
+        if source.size is None:
+            if self.transfer_set.selects:
+                raise ConfigurationError(
+                    f"{type(self.transfer_set).__name__} chooses examples by their numbers, and a stream of batches has none: "
+                    "pass tensors, a Dataset, or a DataLoader with a plain sampler and without drop_last."
+                )
+            return None
+        labels = source.labels() if self.transfer_set.selects_by_label else None
+        selected = self.transfer_set.select(source.size, labels).cpu()
+        if not len(selected):
+            raise ConfigurationError(f"The transfer set {self.transfer_set!r} leaves no example of {source.size}.")
+        return selected
+
+    def _make_update(self, steps: int) -> None:
+        check_optimizer(self.optimizer, self.student)
+        forward = forward_of(self.student, self.compile, steps, self.device)
+        self._update = Update(self.student, forward, self.loss, self.optimizer, self.precision, self.clip_norm)
+
+    def _train_epoch(self, source: Source, selected: Tensor | None, signal: TeacherSignal | None) -> dict[str, Any]:
+        assert self._update is not None
+        epoch = self.epochs_done
+        log = StepLog(epoch)
+        learning_rate = self.optimizer.param_groups[0]["lr"]
+        order = selected
+        if selected is not None and source.shuffles:
+            order = epoch_order(selected, self.seed, epoch)
+        position = 0
+        with mode(self.student, training=True), _own_randomness(epoch_seed(self.seed, epoch), self.device):
+            for step, raw in enumerate(source.batches(order), start=1):
+                batch = viewed(raw, self.transfer_set, epoch, position)
+                position += source.batch_size
+                log.add(self._update(batch, None if signal is None else signal(batch)))
+                if self.schedule is not None and self.schedule_unit == "step":
+                    self._advance_schedule(None)
+                self._tell("on_step_end", step)
+        means = log.means()
+        if self.schedule is not None and self.schedule_unit == "epoch":
+            self._advance_schedule(means["loss"])
+        self.epochs_done += 1
+        return {**means, "learning_rate": learning_rate}
+
+    def _advance_schedule(self, loss: float | None) -> None:
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            if loss is None:
+                raise ConfigurationError("ReduceLROnPlateau looks at an epoch's loss: use schedule_unit='epoch'.")
+            self.schedule.step(loss)
+        elif self.schedule is not None:
+            self.schedule.step()
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self, *arguments)
+
+
+@contextmanager
+def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators seeded for a while, then as they were: the caller's randomness is not ours to move."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _refuse_what_is_no_module(teacher: object, student: object) -> None:
+    if isinstance(teacher, (list, tuple)):
+        raise ConfigurationError(
+            "Several teachers are one Ensemble: pass Ensemble([...], average='probabilities') or average='logits'."
+        )
+    for side, module in (("teacher", teacher), ("student", student)):
+        if not isinstance(module, nn.Module) and not (side == "teacher" and module is None):
+            raise ConfigurationError(f"The {side} must be a torch.nn.Module, got {type(module).__name__}.")
+    if teacher is student:
+        raise ConfigurationError("Teacher and student are one object: copy it (copy.deepcopy) to distil it into itself.")
+    if isinstance(student, nn.Module) and not any(parameter.requires_grad for parameter in student.parameters()):
+        raise ConfigurationError("The student has no trainable parameters.")
+
+
+def _optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | None) -> Optimizer:
+    if optimizer is None:
+        return torch.optim.AdamW(student.parameters(), lr=1e-3)
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    made = optimizer(student.parameters())
+    if not isinstance(made, Optimizer):
+        raise ConfigurationError(f"optimizer must be, or make, a torch.optim.Optimizer; got {type(made).__name__}.")
+    return made

@@ -1,0 +1,128 @@
+"""What is checked once, on the first batch, before anything is trained."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from distillkit.errors import ConfigurationError
+
+
+def check_devices(student: nn.Module, teacher: nn.Module | None, student_device: torch.device) -> None:
+    """Refuse a teacher on another device than the student.
+
+    Raises:
+        ConfigurationError: Names both devices.
+    """
+    for side, module in (("student", student), ("teacher", teacher)):
+        for tensor in [] if module is None else [*module.parameters(), *module.buffers()]:
+            if tensor.device != student_device:
+                raise ConfigurationError(
+                    f"Teacher and student must be on one device: the student is on {student_device}, a tensor of the "
+                    f"{side} on {tensor.device}; move it with .to({str(student_device)!r})."
+                )
+
+
+def check_optimizer(optimizer: Optimizer, student: nn.Module) -> None:
+    """Refuse an optimiser that does not hold the student's trainable parameters and no others.
+
+    Raises:
+        ConfigurationError: Says how many are missing or foreign.
+    """
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    wanted = {id(parameter) for parameter in student.parameters() if parameter.requires_grad}
+    all_of_it = {id(parameter) for parameter in student.parameters()}
+    if foreign := len(held - all_of_it):
+        raise ConfigurationError(
+            f"The optimiser holds {foreign} parameter(s) that are not the student's (the teacher's, perhaps): make it "
+            "from student.parameters()."
+        )
+    if missing := len(wanted - held):
+        raise ConfigurationError(
+            f"The optimiser lacks {missing} of the student's {len(wanted)} trainable parameters: make it from "
+            "student.parameters(), or set requires_grad=False on those that are to stay."
+        )
+
+
+def check_outputs(student: Tensor, teacher: Tensor | None, labels: Tensor | None) -> None:
+    """Refuse outputs and labels that cannot belong together; warn of a teacher that gives no logits.
+
+    Args:
+        student: `[batch, ..., classes]`.
+        teacher: The same shape, or `None`.
+        labels: `[batch, ...]`, or `None`.
+
+    Raises:
+        ConfigurationError: Shapes, class counts or labels do not fit; the sentence names both sides.
+    """
+    if student.dim() < 2 or not student.is_floating_point():
+        raise ConfigurationError(
+            f"The student must give logits of shape [batch, classes], got {student.dtype} {list(student.shape)}."
+        )
+    if teacher is not None:
+        if teacher.shape[-1] != student.shape[-1]:
+            raise ConfigurationError(
+                f"Teacher and student must have the same classes: the teacher gives {teacher.shape[-1]}, the student "
+                f"{student.shape[-1]}; change the student's last layer."
+            )
+        if teacher.shape != student.shape:
+            raise ConfigurationError(
+                f"Teacher and student must give logits of one shape, got {list(teacher.shape)} and {list(student.shape)}."
+            )
+        if not bool(teacher.isfinite().all()):
+            raise ConfigurationError("The teacher's logits are not all finite on the first batch; look at its weights.")
+        _warn_unless_logits(teacher)
+    if labels is not None:
+        _check_labels(labels, student)
+
+
+def check_loss(loss: object) -> None:
+    """Refuse a loss that is no scalar tensor with gradients, or is not finite.
+
+    Raises:
+        ConfigurationError: Says what it is.
+    """
+    if not isinstance(loss, Tensor) or loss.dim() != 0:
+        came = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ConfigurationError(f"A loss must return a scalar tensor, got {came}: sum over classes, average over the batch.")
+    if not loss.requires_grad:
+        raise ConfigurationError("The loss does not depend on the student: no gradient reaches its parameters.")
+    if not math.isfinite(float(loss.detach())):
+        raise ConfigurationError(
+            f"The loss of the first batch is {float(loss.detach())}: look for inputs or weights that are not finite."
+        )
+
+
+def _check_labels(labels: Tensor, student: Tensor) -> None:
+    if labels.shape != student.shape[:-1] or labels.is_floating_point():
+        raise ConfigurationError(
+            f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} {list(labels.shape)}."
+        )
+    smallest, largest = int(labels.min()), int(labels.max())
+    if smallest < 0 or largest >= student.shape[-1]:
+        raise ConfigurationError(
+            f"Labels must be in [0, {student.shape[-1] - 1}], since the student has {student.shape[-1]} classes; got "
+            f"{smallest} to {largest}."
+        )
+
+
+def _warn_unless_logits(teacher: Tensor) -> None:
+    logits = teacher.float()
+    if not bool((logits >= 0).all()):
+        return
+    if bool(((logits.sum(dim=-1) - 1).abs() < 1e-3).all()):
+        warnings.warn(
+            "The teacher's outputs look like probabilities (each row is positive and sums to 1), and a loss on logits "
+            "would soften them twice: take the softmax off the teacher, or give the logarithm of its outputs.",
+            stacklevel=4,
+        )
+    else:
+        warnings.warn(
+            "No logit of the teacher was negative on the first batch, as if a ReLU followed its last layer: such a "
+            "teacher cannot say that a class is unlikely, and an output unit can die; take the ReLU off.",
+            stacklevel=4,
+        )

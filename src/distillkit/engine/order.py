@@ -1,0 +1,26 @@
+"""The order of the data: a pure function of seed and epoch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from distillkit.functional import random_integers
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed for an epoch, in [0, 2^53)."""
+    draw = random_integers(torch.zeros(1, dtype=torch.int64), low=0, high=2**53 - 1, seed=seed, epoch=epoch, stream=7)
+    return int(draw)
+
+
+def epoch_order(selected: Tensor, seed: int, epoch: int) -> Tensor:
+    """The selected examples in the order of an epoch: the same whatever the device, workers or what ran before.
+
+    Args:
+        selected: Numbers of the examples, `[n]`, int64.
+        seed: The training's seed.
+        epoch: Epoch, from 0.
+    """
+    generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
+    return selected[torch.randperm(len(selected), generator=generator)]

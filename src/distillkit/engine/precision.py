@@ -1,0 +1,57 @@
+"""The precision of the forward pass."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from distillkit.errors import ConfigurationError
+
+PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """A precision on a device; weights, losses and the optimiser stay in float32."""
+
+    name: Literal["fp32", "bf16", "fp16"]
+    device: torch.device
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context of a forward pass."""
+        if self.name == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.name == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=dtype)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """The scaler that keeps float16 gradients from underflowing; it does nothing in any other case."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16" and self.device.type == "cuda")
+
+
+def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
+    """The precision that a name means on a device.
+
+    `auto` is bf16 where the hardware has instructions for it (a recent GPU, a CPU with AMX or AVX-512 BF16), fp16 on
+    an older CUDA device, and fp32 elsewhere.
+
+    Raises:
+        ConfigurationError: There is no such precision, or the device cannot do it.
+    """
+    if name == "auto":
+        if device.type == "cuda":
+            return Precision("bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16", device)
+        return Precision("bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32", device)
+    if name not in {"fp32", "bf16", "fp16"}:
+        raise ConfigurationError(f"precision must be auto, fp32, bf16 or fp16, got {name!r}.")
+    if name == "fp16" and device.type == "cpu":
+        raise ConfigurationError("fp16 needs a GPU (its gradients underflow without a scaler): use bf16 or fp32 on a CPU.")
+    return Precision(name, device)
+
+
+def _cpu_has_bf16() -> bool:
+    supported = [getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")]
+    return any(bool(ask()) for ask in supported if ask is not None)

@@ -1,0 +1,206 @@
+"""A folder of results: one line a run, appended as each ends; the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from distillkit.errors import ConfigurationError
+from distillkit.experiments.atomic import write_atomically, write_json
+
+RESULTS = "results.jsonl"
+SETTINGS = "settings.json"
+
+
+def config_id(config: Mapping[str, Any], seed: int) -> str:
+    """The identity of a run: 16 hexadecimal digits of the SHA-256 of its whole configuration and seed.
+
+    Example:
+        >>> config_id({"a": 1, "b": 2}, 0) == config_id({"b": 2, "a": 1}, 0)
+        True
+    """
+    canonical = json.dumps({"config": config, "seed": seed}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class ResultStore:
+    """The results of one command in one folder; a context manager that keeps other writers out.
+
+    Args:
+        folder: Made where it does not exist.
+        settings: What the folder is for. A folder made for other settings is refused. `may_differ` names settings that
+            another call may change (the number of seeds).
+        overwrite: Throw away what is there.
+
+    Raises:
+        ConfigurationError: The folder cannot be written, is in use, holds other files, or was made for other settings.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        may_differ: tuple[str, ...] = (),
+        overwrite: bool = False,
+    ) -> None:
+        self.folder = folder
+        self._settings, self._may_differ, self._overwrite = dict(settings), may_differ, overwrite
+        self._lock: FileLock | None = None
+        self._results: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            (self.folder / "predictions").mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self.folder / ".lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ConfigurationError(
+                f"Another distillkit is writing to {self.folder}: wait for it, or choose another --out."
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {self.folder} cannot be written ({error.strerror or error}): choose another --out."
+            ) from None
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The lines so far, in the order in which they were written."""
+        return list(self._results.values())
+
+    def get(self, result_id: str) -> dict[str, Any] | None:
+        """The line of this id, if that run has ended."""
+        return self._results.get(result_id)
+
+    def add(self, result: Mapping[str, Any], predictions: NDArray[np.uint8]) -> None:
+        """Keep a run: its predictions first, then its line, so that a line never lacks its predictions.
+
+        Raises:
+            ConfigurationError: The disk refused.
+        """
+        buffer = BytesIO()
+        np.save(buffer, predictions)
+        try:
+            write_atomically(self.folder / "predictions" / f"{result['id']}.npy", buffer.getvalue())
+            line = (json.dumps(result, allow_nan=False) + "\n").encode()
+            with (self.folder / RESULTS).open("ab", buffering=0) as file:
+                file.write(line)
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ConfigurationError(
+                f"A result could not be written to {self.folder} ({error.strerror or error}); make room there and run the "
+                "same command again: what was written before is kept."
+            ) from None
+        self._results[str(result["id"])] = dict(result)
+
+    def _open(self) -> None:
+        settings_file = self.folder / SETTINGS
+        if self._overwrite and settings_file.exists():
+            _clear(self.folder)
+        if settings_file.exists():
+            self._refuse_other_settings(read_settings(self.folder))
+        elif (self.folder / RESULTS).exists():
+            raise ConfigurationError(
+                f"{self.folder} holds results without {SETTINGS}, so it is not known what they are of: choose another --out."
+            )
+        write_json(settings_file, self._settings)
+        _cut_torn_line(self.folder / RESULTS)
+        self._results = {line["id"]: line for line in read_results(self.folder)}
+
+    def _refuse_other_settings(self, found: Mapping[str, Any]) -> None:
+        # through JSON, as the file went: tuples are lists there
+        wanted = json.loads(json.dumps(self._settings))
+        differences = [
+            f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} asked for"
+            for name in sorted({*found, *wanted} - set(self._may_differ))
+            if found.get(name) != wanted.get(name)
+        ]
+        if differences:
+            raise ConfigurationError(
+                f"{self.folder} was made with other settings ({'; '.join(differences)}): choose another --out, or "
+                "--overwrite to throw its results away."
+            )
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What a folder was made for.
+
+    Raises:
+        ConfigurationError: The folder is no folder of results.
+    """
+    file = folder / SETTINGS
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{folder} is no folder of distillkit results (it has no {SETTINGS}): name the --out of a reproduce or sweep."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{file} cannot be read ({error}): restore it, or start in another folder.") from None
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"{file} must hold a JSON object, got {type(settings).__name__}.")
+    return settings
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a folder's results; a torn last line, what a kill leaves, is passed over.
+
+    Raises:
+        ConfigurationError: A line that is not the last cannot be read; names it.
+    """
+    file = folder / RESULTS
+    if not file.exists():
+        return []
+    lines = file.read_bytes().split(b"\n")
+    results = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            result = json.loads(line)
+            result["id"], result["name"], result["seed"]
+        except (ValueError, KeyError, TypeError):
+            raise ConfigurationError(
+                f"Line {number} of {file} is damaged: delete that line and run the command again to make it anew."
+            ) from None
+        results.append(result)
+    return results
+
+
+def _cut_torn_line(file: Path) -> None:
+    if not file.exists():
+        return
+    content = file.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with file.open("r+b") as handle:
+            handle.truncate(whole)
+            os.fsync(handle.fileno())
+
+
+def _clear(folder: Path) -> None:
+    """Delete what distillkit makes, and nothing else that may lie there."""
+    for pattern in ("results.jsonl", "ledger.json", "report.md", "MANIFEST.json", "predictions/*.npy",
+                    "teachers/*.safetensors", "figures/figure-*", "settings.json"):  # fmt: skip
+        for file in folder.glob(pattern):
+            file.unlink()

@@ -1,0 +1,40 @@
+"""Hinton's soft-target loss, T² KL(teacher ‖ student)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from distillkit.functional.precise import at_least_float32
+
+
+def distillation_kl(*, student: Tensor, teacher: Tensor, temperature: float | Tensor) -> Tensor:
+    """Divergence of the student's softened probabilities from the teacher's, times T².
+
+    With p = softmax(teacher / T) and q = softmax(student / T):
+    T² · mean over the batch of Σ_c p_c (log p_c − log q_c). Its gradient with respect to the student's logits is
+    T · (q − p) / batch, so the factor T² keeps it of one order whatever the temperature.
+
+    Args:
+        student: Logits, `[..., classes]`, finite; gradients flow into them.
+        teacher: Logits, `[..., classes]`, finite.
+        temperature: T > 0; 1 is the softmax itself, larger is softer.
+
+    Returns:
+        A scalar ≥ 0, in float32 (float64 where the logits are); 0 where the logits differ by a constant per row.
+
+    Example:
+        >>> import torch
+        >>> teacher, student = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+        >>> round(distillation_kl(student=student, teacher=teacher, temperature=1.0).item(), 4)
+        0.3278
+        >>> round(distillation_kl(student=student, teacher=teacher, temperature=20.0).item(), 4)
+        0.4994
+
+    Reference:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.
+    """
+    log_q = F.log_softmax(at_least_float32(student) / temperature, dim=-1)
+    log_p = F.log_softmax(at_least_float32(teacher) / temperature, dim=-1)
+    divergence = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=-1).mean()
+    return divergence * temperature**2

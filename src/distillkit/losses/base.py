@@ -1,0 +1,72 @@
+"""The root of the losses."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+from distillkit.policy import Policy
+from distillkit.typing import Labels, Logits, Outputs
+
+
+class Loss(Policy):
+    """What the student minimises: a scalar of both sides' outputs and the labels.
+
+    A new loss is one class: its fields are its settings, `kind` its name, `__call__` its maths. Keep the maths in a
+    pure function and sum over classes, average over the batch.
+
+    Example:
+        >>> from typing import Literal
+        >>> from distillkit import losses
+        >>> class Reverse(losses.Loss):
+        ...     kind: Literal["reverse_kl"] = "reverse_kl"
+        ...     def __call__(self, *, student, teacher, labels):
+        ...         q, p = student.logits.log_softmax(-1), self.teacher_logits(teacher).log_softmax(-1)
+        ...         return (q.exp() * (q - p)).sum(-1).mean()
+        >>> Reverse()
+        Reverse(kind='reverse_kl')
+    """
+
+    family: ClassVar[str] = "distillkit.losses"
+
+    @abstractmethod
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch, a scalar; see `distillkit.typing.LossFn`."""
+
+    def contributions(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> dict[str, Tensor]:
+        """The loss by named contributions, scalars that add up to it; one, named after the kind, unless a loss has more."""
+        return {self.kind_name(): self(student=student, teacher=teacher, labels=labels)}
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """The value of `kind`."""
+        return str(cls.model_fields["kind"].default)
+
+    def teacher_logits(self, teacher: Outputs | None) -> Logits:
+        """The teacher's logits.
+
+        Raises:
+            ConfigurationError: There is no teacher.
+        """
+        if teacher is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} compares the student with a teacher, and there is none: give the Distiller a "
+                "teacher, or use HardLabels alone."
+            )
+        return teacher.logits
+
+    def true_labels(self, labels: Labels | None) -> Labels:
+        """The labels.
+
+        Raises:
+            ConfigurationError: The batch has none.
+        """
+        if labels is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} needs labels, and this transfer set has none: use SoftTargets or LogitMatching "
+                "alone, set hard_label_weight=0, or give labelled data without Unlabelled."
+            )
+        return labels

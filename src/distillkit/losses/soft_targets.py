@@ -1,0 +1,34 @@
+"""Learning from the teacher's softened probabilities."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from distillkit.functional import distillation_kl
+from distillkit.losses.base import Loss
+from distillkit.typing import Labels, Outputs
+
+
+class SoftTargets(Loss):
+    """T² · KL(teacher ‖ student) at temperature T, summed over classes and averaged over the batch; no labels needed.
+
+    Example:
+        >>> SoftTargets(temperature=4)
+        SoftTargets(kind='soft_targets', temperature=4.0)
+
+    Reference:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.
+    """
+
+    kind: Literal["soft_targets"] = "soft_targets"
+    temperature: float = Field(gt=0)
+    """T > 0 by which both sides' logits are divided before the softmax; larger is softer."""
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch; `labels` are not looked at."""
+        return distillation_kl(
+            student=student.logits, teacher=self.teacher_logits(teacher), temperature=self.temperature
+        )

@@ -1,0 +1,95 @@
+"""Several losses at once, and Hinton's pair of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import Field, NonNegativeFloat, model_validator
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+from distillkit.losses.base import Loss
+from distillkit.losses.hard_labels import HardLabels
+from distillkit.losses.soft_targets import SoftTargets
+from distillkit.typing import Labels, Outputs
+
+
+def _all_the_same(data: dict[str, Any]) -> dict[str, float]:
+    return dict.fromkeys(data.get("terms", ()), 1.0)
+
+
+class WeightedSum(Loss):
+    """The sum of named losses, each times its weight; the names are columns of the history.
+
+    A term whose weight is 0 is not computed, so it asks for nothing (a hard-label term without labels, say).
+
+    Example:
+        >>> loss = WeightedSum(terms={"soft": SoftTargets(temperature=20), "hard": HardLabels()})
+        >>> loss.weights  # a plain sum
+        {'soft': 1.0, 'hard': 1.0}
+        >>> Loss.from_yaml(loss.to_yaml()) == loss
+        True
+    """
+
+    kind: Literal["weighted_sum"] = "weighted_sum"
+    terms: dict[str, Loss] = Field(min_length=1)
+    """The losses by name."""
+    weights: dict[str, NonNegativeFloat] = Field(default_factory=_all_the_same)
+    """Their weights by the same names, each ≥ 0; all 1 where none are given."""
+
+    @model_validator(mode="after")
+    def _weights_have_the_names_of_the_terms(self) -> Self:
+        if self.weights.keys() != self.terms.keys():
+            raise ConfigurationError(
+                f"The weights of a WeightedSum need the names of its terms ({', '.join(self.terms)}); got "
+                f"{', '.join(self.weights) or 'none'}."
+            )
+        if not any(self.weights.values()):
+            raise ConfigurationError("All weights of a WeightedSum are 0; give at least one term a weight above 0.")
+        return self
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch."""
+        return torch.stack(
+            list(self.contributions(student=student, teacher=teacher, labels=labels).values())
+        ).sum()
+
+    def contributions(
+        self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
+    ) -> dict[str, Tensor]:
+        """Each term of weight above 0, times its weight."""
+        return {
+            name: self.weights[name] * term(student=student, teacher=teacher, labels=labels)
+            for name, term in self.terms.items()
+            if self.weights[name] != 0
+        }
+
+
+def hinton(temperature: float, hard_label_weight: float) -> WeightedSum:
+    """Hinton's loss: (1 − w) · SoftTargets(T) + w · HardLabels.
+
+    Args:
+        temperature: T > 0 of the soft targets.
+        hard_label_weight: w in [0, 1]; the paper found a considerably lower weight on the hard labels best. 0 needs
+            no labels.
+
+    Returns:
+        A `WeightedSum` whose terms are named `soft` and `hard`.
+
+    Raises:
+        ValueError: A value is out of its range.
+
+    Example:
+        >>> hinton(temperature=4, hard_label_weight=0.1).weights
+        {'soft': 0.9, 'hard': 0.1}
+
+    Reference:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.
+    """
+    if not 0 <= hard_label_weight <= 1:
+        raise ConfigurationError(f"hard_label_weight must be in [0, 1], got {hard_label_weight!r}.")
+    return WeightedSum(
+        terms={"soft": SoftTargets(temperature=temperature), "hard": HardLabels()},
+        weights={"soft": 1 - hard_label_weight, "hard": hard_label_weight},
+    )

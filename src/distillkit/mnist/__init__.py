@@ -1,0 +1,1 @@
+"""Hinton's experiments on MNIST, written with the library's public names alone."""

@@ -1,0 +1,110 @@
+"""Cells: one network, one loss, one transfer set; each is trained once a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from distillkit.losses import HardLabels, Loss, SoftTargets, WeightedSum
+from distillkit.mnist.data import BACKGROUND
+from distillkit.mnist.models import NetworkSpec
+from distillkit.mnist.protocols import Protocol, Training
+from distillkit.transfer_sets import Chain, Fraction, Full, Jitter, TransferSet
+
+TEACHER = "teacher"
+FRACTION_KEPT = 11 / 12
+"""Of the training cases in a run that only chooses a bias: 55,000 are learnt from, 5,000 held out."""
+
+
+class BiasCorrection(BaseModel):
+    """Biases of the classes that a student saw too seldom, or too often, shifted after the training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    classes: tuple[int, ...]
+    held_out: bool
+    """Whether the shift is also chosen on held-out training cases, which takes a run of its own."""
+
+
+class Cell(BaseModel):
+    """What is trained, and how, apart from the seed."""
+
+    model_config = ConfigDict(frozen=True, polymorphic_serialization=True)
+
+    name: str
+    network: NetworkSpec
+    training: Training
+    loss: Loss
+    transfer_set: TransferSet
+    has_teacher: bool
+    correction: BiasCorrection | None = None
+    chooses_shift_of: tuple[int, ...] = ()
+    """Classes whose bias this run chooses a shift for, on the cases that its transfer set leaves out."""
+
+    def config(self, **more: Any) -> dict[str, Any]:
+        """The whole configuration of a run as plain data, with what the caller adds (data, precision, teacher)."""
+        settings = self.model_dump(mode="json", exclude={"correction", "has_teacher"})
+        return {**settings, **more}
+
+
+def teacher_cell(protocol: Protocol, seed: int, *, dropout: bool) -> Cell:
+    """The teacher, on jittered images, with its dropout or without."""
+    return Cell(
+        name=TEACHER if dropout else "teacher-no-dropout",
+        network=protocol.teacher if dropout else protocol.teacher_without_dropout(),
+        training=protocol.teacher_training,
+        loss=HardLabels(),
+        transfer_set=Jitter(pixels=protocol.jitter_pixels, fill=BACKGROUND, seed=seed),
+        has_teacher=False,
+    )
+
+
+def plain_sum(temperature: float) -> WeightedSum:
+    """The report's loss: the soft-target loss and the cross-entropy, added as they are."""
+    return WeightedSum(terms={"soft": SoftTargets(temperature=temperature), "hard": HardLabels()})
+
+
+def student_cell(
+    protocol: Protocol,
+    hidden_units: int,
+    loss: Loss,
+    loss_name: str,
+    *,
+    transfer_set: TransferSet | None = None,
+    suffix: str = "",
+    correction: BiasCorrection | None = None,
+) -> Cell:
+    """A student with D units a layer."""
+    return Cell(
+        name=f"D{hidden_units}-{loss_name}{suffix}",
+        network=protocol.student(hidden_units),
+        training=protocol.student_training,
+        loss=loss,
+        transfer_set=transfer_set or Full(),
+        has_teacher=not isinstance(loss, HardLabels),
+        correction=correction,
+    )
+
+
+def baseline_cell(protocol: Protocol, hidden_units: int, **more: Any) -> Cell:
+    """A student on hard labels alone."""
+    return student_cell(protocol, hidden_units, HardLabels(), "noKD", **more)
+
+
+def distilled_cell(protocol: Protocol, hidden_units: int, temperature: float, **more: Any) -> Cell:
+    """A student of the report's loss at a temperature."""
+    return student_cell(protocol, hidden_units, plain_sum(temperature), f"T{temperature:g}", **more)
+
+
+def tuning_cell(cell: Cell, seed: int) -> Cell:
+    """The run that chooses a shift for `cell` on held-out cases: the same on eleven twelfths of each class."""
+    assert cell.correction is not None
+    return cell.model_copy(
+        update={
+            "name": f"{cell.name}-tuning",
+            "transfer_set": Chain(parts=(Fraction(fraction=FRACTION_KEPT, seed=seed), cell.transfer_set)),
+            "correction": None,
+            "chooses_shift_of": cell.correction.classes,
+        }
+    )

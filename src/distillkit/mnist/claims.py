@@ -1,0 +1,200 @@
+"""The claims of the publications with the rule that judges each, written down before the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from distillkit.mnist.published import (
+    HINTON_2015,
+    PER_CENT,
+    REPORT_2025,
+    TEST_ERRORS,
+    THREES,
+    PublishedNumber,
+    figure_2_id,
+    published_curves,
+    published_numbers,
+)
+from distillkit.mnist.rules import Band, FewerErrors, NotAttempted, NoWorse, Rule
+from distillkit.mnist.temperature_rules import BestBetween, HigherIsBetter, SimilarAbove
+
+REPORT_PROTOCOLS = ("report-2025", "report-2025-code")
+LONG_PROTOCOLS = ("hinton-2015", "modern")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the ledger, before there are runs."""
+
+    id: str
+    what: str
+    source: str
+    where: str
+    unit: str
+    rule: Rule
+    published: float | None = None
+    protocols: tuple[str, ...] | None = None
+    """Protocols whose runs the rule judges; runs of another give the verdict "toy". None: every protocol."""
+    tuned_on_test: bool = False
+    note: str = ""
+
+
+_NUMBER_RULES: Mapping[str, Rule] = {
+    "H1": NoWorse("teacher"),
+    "H2": NoWorse("D800-noKD"),
+    "H3": NoWorse("D800-T20"),
+    "H5": NoWorse("D800-T20-omit3"),
+    "H5-threes": NoWorse("D800-T20-omit3", THREES),
+    "H6": NoWorse("D800-T20-omit3-bias-test-tuned"),
+    "H6-threes": NoWorse("D800-T20-omit3-bias-test-tuned", THREES),
+    "H6-held-out": NoWorse("D800-T20-omit3-bias-held-out"),
+    "H6-label-free": NoWorse("D800-T20-omit3-bias-label-free"),
+    "H7": NoWorse("D800-T20-only78", PER_CENT),
+    "H8": NoWorse("D800-T20-only78-bias-test-tuned", PER_CENT),
+    "H8-held-out": NoWorse("D800-T20-only78-bias-held-out", PER_CENT),
+    "H8-label-free": NoWorse("D800-T20-only78-bias-label-free", PER_CENT),
+    "R-teacher": Band("teacher"),
+    "R-teacher-no-dropout": Band("teacher-no-dropout"),
+    "R-baseline": Band("D800-noKD"),
+    "R-distilled": Band("D800-T20"),
+    "R-omit3": Band("D800-T20-omit3"),
+    "R-omit3-threes": Band("D800-T20-omit3", THREES),
+    "R-omit3-noKD-threes": Band("D800-noKD-omit3", THREES),
+}
+
+
+def _paper(
+    id: str, what: str, rule: Rule, published: float | None = None, *, unit: str = TEST_ERRORS
+) -> Claim:
+    return Claim(id, what, HINTON_2015, "section 3", unit, rule, published)
+
+
+def _theirs(
+    id: str, what: str, rule: Rule, published: float | None = None, *, unit: str = TEST_ERRORS
+) -> Claim:
+    return Claim(id, what, REPORT_2025, "sections 2 and 3", unit, rule, published)
+
+
+_HELPS = "distillation at T = 20 makes fewer errors than hard labels alone, D = 800"
+
+_PAPER_DIRECTIONS = (
+    _paper("H-claim-distillation-helps", _HELPS, FewerErrors("D800-T20", "D800-noKD"), 74 - 146),
+    _paper(
+        "H4-wide",
+        "300 or more units a layer: all temperatures above 8 give fairly similar results",
+        SimilarAbove(narrowest=300, above=8, margin=15),
+    ),
+    _paper(
+        "H4-narrow",
+        "30 units a layer: temperatures from 2.5 to 4 work significantly better than higher or lower",
+        BestBetween(hidden_units=30, low=2.5, high=4),
+    ),
+    _paper(
+        "H-claim-omit3-knowledge",
+        "a distilled student that never saw a 3 knows most of them; one on hard labels does not",
+        FewerErrors("D800-T20-omit3", "D800-noKD-omit3", THREES),
+        unit=THREES,
+    ),
+    _paper(
+        "H-claim-bias-omit3",
+        "raising the bias of class 3, by a shift not chosen on the test set, mends the omission",
+        FewerErrors("D800-T20-omit3-bias-held-out", "D800-T20-omit3"),
+    ),
+    _paper(
+        "H-claim-bias-only78",
+        "lowering the biases of 7 and 8, by a shift not chosen on the test set, mends the transfer set",
+        FewerErrors("D800-T20-only78-bias-held-out", "D800-T20-only78"),
+    ),
+)
+
+_REPORT_DIRECTIONS = (
+    _theirs(
+        "R-claim-teacher-dropout-detrimental",
+        "with jitter and 25 epochs, the teacher is better without dropout",
+        FewerErrors("teacher-no-dropout", "teacher"),
+        120 - 140,
+    ),
+    _theirs("R-claim-distillation-helps", _HELPS, FewerErrors("D800-T20", "D800-noKD"), 158 - 188),
+    _theirs(
+        "R-claim-omit3-knowledge",
+        "the distilled student makes far fewer errors on the unseen threes than one on hard labels",
+        FewerErrors("D800-T20-omit3", "D800-noKD-omit3", THREES),
+        100 - 1010,
+        unit=THREES,
+    ),
+    _theirs(
+        "R-claim-higher-T-better",
+        "higher temperatures tend to produce better results for all tested model configurations",
+        HigherIsBetter(),
+        unit="mean rank correlation",
+    ),
+)
+
+_IN_TESTS = "a property of the loss; the tests of the maths in tests/functional hold it"
+_PROPERTIES = (
+    ("H9", "section 2", "soft-target gradients scale as 1/T², so they are multiplied by T²", _IN_TESTS),
+    ("H10", "section 2.1", "matching logits is the high-temperature limit", _IN_TESTS),
+    (
+        "H11",
+        "section 1",
+        "the transfer set may be entirely unlabelled",
+        "no run here is on an unlabelled one",
+    ),
+)
+_UNAVAILABLE = {
+    "H12": "the speech data are not public",
+    "H13": "the speech data are not public",
+    "H14": "the JFT data are not public",
+}
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """Every claim in the order of the ledger: the paper's, then the report's.
+
+    Example:
+        >>> [claim.id for claim in claims()][:5]
+        ['H1', 'H2', 'H3', 'H-claim-distillation-helps', 'H4-wide']
+        >>> len({claim.id for claim in claims()}) == len(claims())
+        True
+    """
+    numbers = published_numbers()
+    hinton = {
+        key: _number(numbers[key], LONG_PROTOCOLS, _NUMBER_RULES[key])
+        for key in _NUMBER_RULES
+        if key[0] == "H"
+    }
+    report = {
+        key: _number(numbers[key], REPORT_PROTOCOLS, _NUMBER_RULES[key])
+        for key in _NUMBER_RULES
+        if key[0] == "R"
+    }
+    speech = [_number(numbers[key], None, NotAttempted(why)) for key, why in _UNAVAILABLE.items()]
+    figure_2 = [
+        _number(numbers[figure_2_id(*key)], REPORT_PROTOCOLS, Band(f"D{key[0]}-{key[1]}"))
+        for key in published_curves()
+        if key[1] != "teacher"
+    ]
+    first = [hinton.pop(key) for key in ("H1", "H2", "H3")]
+    maths = [
+        Claim(id, what, HINTON_2015, where, "", NotAttempted(why)) for id, where, what, why in _PROPERTIES
+    ]
+    paper = (*first, *_PAPER_DIRECTIONS[:3], *hinton.values(), *_PAPER_DIRECTIONS[3:], *maths, *speech)
+    return (*paper, *report.values(), *_REPORT_DIRECTIONS, *figure_2)
+
+
+def _number(number: PublishedNumber, protocols: tuple[str, ...] | None, rule: Rule) -> Claim:
+    return Claim(
+        number.id,
+        number.what,
+        number.source,
+        number.where,
+        number.unit,
+        rule,
+        number.value,
+        protocols,
+        number.tuned_on_test,
+        number.note,
+    )

@@ -1,0 +1,143 @@
+"""What the figures share: fonts, colours, the axis of errors, stamps, and the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+from distillkit.mnist.evidence import Evidence, Result
+
+INK = "#222222"
+GREY = "#6B6B6B"
+ORANGE = "#D55E00"
+BLUE = "#0072B2"
+RED = "#C8102E"
+"""Okabe and Ito's orange and blue are told apart by all; red marks dead classes, always with a shape."""
+
+_SETTINGS: dict[str, Any] = {
+    "font.size": 9.0,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#9A9A9A",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    # Ids in an SVG are hashes with this salt instead of a random one.
+    "svg.hashsalt": "distillkit",
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw with these settings whatever the reader's own are, and leave those as they were."""
+    with style.context(["default", _SETTINGS]):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure in inches that belongs to no window and no global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def image(figure: Figure, kind: str) -> bytes:
+    """The figure as "png" (150 dots an inch) or "svg", the same bytes each time."""
+    buffer = BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(buffer, format=kind, dpi=150, metadata=metadata, facecolor="white")
+    return buffer.getvalue()
+
+
+def error_axis(axes: Axes, values: Sequence[float], *, headroom: float = 0.0) -> None:
+    """A logarithmic axis of test errors with plain numbers, a little wider than the values.
+
+    Args:
+        axes: where.
+        values: everything that must be seen; values below 1 count as 1.
+        headroom: share of the axis that is left free above the values.
+    """
+    logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), 1.0))
+    low, high = float(logs.min()), float(logs.max())
+    margin = max(0.07 * (high - low), (np.log(1.5) - (high - low)) / 2)
+    bottom = low - margin
+    top = bottom + (high + margin - bottom) / (1 - headroom)
+    axes.set_yscale("log")
+    axes.set_ylim(float(np.exp(bottom)), float(np.exp(top)))
+    axes.yaxis.set_major_locator(FixedLocator(_ticks(bottom, top)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def curve_table(runs: Sequence[Result]) -> NDArray[np.float64]:
+    """Test errors by epoch, float [runs with a curve, epochs], cut to the shortest run."""
+    curves = [run["curve"]["test_errors"] for run in runs if run["curve"] and run["curve"]["test_errors"]]
+    shortest = min(map(len, curves), default=0)
+    return np.asarray([curve[:shortest] for curve in curves], dtype=np.float64).reshape(len(curves), shortest)
+
+
+def stamp(figure: Figure, evidence: Evidence) -> None:
+    """Write across the figure what it must not be taken for."""
+    words = []
+    if evidence.is_stand_in:
+        words.append("STAND-IN DATA, NOT MNIST")
+    if evidence.quick:
+        words.append("QUICK RUN")
+    if words:
+        figure.text(
+            0.5,
+            0.5,
+            "\n".join(words),
+            rotation=18,
+            ha="center",
+            va="center",
+            fontsize=2.6 * mpl.rcParams["font.size"] * float(figure.get_figwidth()) / 7.5,
+            color=RED,
+            alpha=0.28,
+            weight="bold",
+            zorder=100,
+            in_layout=False,
+        )
+
+
+def subtitle(evidence: Evidence) -> str:
+    """Protocol and seeds in words, for the second line of a title."""
+    seeds = evidence.seeds
+    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"protocol {evidence.protocol}, {which}"
+
+
+def _ticks(bottom: float, top: float) -> list[float]:
+    # The densest set whose numbers do not touch.
+    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,)):
+        ticks = [step * 10.0**power for power in range(5) for step in steps]
+        inside = [tick for tick in ticks if bottom <= np.log(tick) <= top]
+        if 3 <= len(inside) <= 8:
+            return inside
+    # A narrow range: whole steps, as on a linear axis.
+    return [float(tick) for tick in MaxNLocator(5, integer=True).tick_values(np.exp(bottom), np.exp(top))][
+        1:-1
+    ]

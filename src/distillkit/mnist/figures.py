@@ -1,0 +1,43 @@
+"""The figures of an output folder, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from distillkit.experiments.atomic import write_atomically
+from distillkit.mnist.evidence import Evidence
+from distillkit.mnist.figure_1 import figure_1
+from distillkit.mnist.figure_2 import figure_2
+from distillkit.mnist.figure_style import figure_style, image
+
+FIGURES = {"figure-1": figure_1, "figure-2": figure_2}
+"""Name of the file without its ending -> what draws it."""
+_KINDS = ("png", "svg")
+
+
+def write_figures(folder: Path, evidence: Evidence) -> list[str]:
+    """Write every figure that the runs allow to `folder`/figures, as PNG and SVG, atomically.
+
+    The same runs give the same bytes (with the same matplotlib). A figure that the runs no longer allow is
+    removed.
+
+    Args:
+        folder: the output folder.
+        evidence: its runs.
+
+    Returns:
+        Names of the figures drawn, e.g. ["figure-1", "figure-2"].
+    """
+    drawn = []
+    for name, draw in FIGURES.items():
+        files = {kind: folder / "figures" / f"{name}.{kind}" for kind in _KINDS}
+        with figure_style():
+            figure = draw(evidence)
+            for kind, file in files.items():
+                if figure is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    write_atomically(file, image(figure, kind))
+        if figure is not None:
+            drawn.append(name)
+    return drawn

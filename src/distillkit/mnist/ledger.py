@@ -1,0 +1,158 @@
+"""The ledger: a row for each claim, with the published number, ours, the difference and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillkit.experiments.statistics import summarise
+from distillkit.mnist.claims import Claim, claims
+from distillkit.mnist.deviations import deviations
+from distillkit.mnist.evidence import Evidence, Result, student_of
+from distillkit.mnist.published import PublishedNumber, published_numbers
+from distillkit.mnist.rules import Finding, Verdict
+
+Ledger = dict[str, Any]
+
+
+def build_ledger(
+    results: Sequence[Result],
+    published: Mapping[str, PublishedNumber] | None = None,
+    *,
+    predictions: Mapping[str, NDArray[np.integer[Any]]] | None = None,
+    labels: NDArray[np.integer[Any]] | None = None,
+    command: str | None = None,
+) -> Ledger:
+    """Hold the runs of one folder against every claim.
+
+    Args:
+        results: the parsed lines of results.jsonl, in any order; may be empty.
+        published: the numbers to compare with, by id; default: `published_numbers()`.
+        predictions: predicted classes [10000] by result id, and with
+        labels: the true test classes [10000]: where both are given, single runs are compared by McNemar's
+            exact test.
+        command: the command that made the folder; default: the one that its protocol and seeds imply.
+
+    Returns:
+        A mapping that is JSON as it stands: a header and "rows", in the fixed order of the claims; numbers
+        that do not exist are None, never NaN.
+
+    Raises:
+        ConfigurationError: results of several protocols, kinds or data sets, or two of one cell and seed.
+
+    Example:
+        >>> ledger = build_ledger([])
+        >>> {row["verdict"] for row in ledger["rows"]}
+        {'not attempted'}
+    """
+    evidence = Evidence.of(results, predictions, labels)
+    numbers = published_numbers() if published is None else published
+    made_by = command or _reproduce(evidence)
+    versions = {
+        json_key: sorted({str(result["environment"].get(json_key)) for result in results})
+        for json_key in ("distillkit", "torch", "python", "device", "precision")
+    }
+    return {
+        "generated_by": _generated_by(),
+        "protocol": evidence.protocol,
+        "quick": evidence.quick,
+        "data": dict(evidence.data) if evidence.data else None,
+        "stand_in": evidence.is_stand_in,
+        "seeds": evidence.seeds,
+        "cells": {cell: sorted(runs) for cell, runs in evidence.cells.items()},
+        "command": made_by,
+        "one_seed_test": "exact McNemar test" if evidence.labels is not None else "two-proportion z test",
+        "versions": versions,
+        "rows": [_row(claim, numbers, evidence, made_by) for claim in claims()],
+    }
+
+
+def _row(
+    claim: Claim, numbers: Mapping[str, PublishedNumber], evidence: Evidence, made_by: str
+) -> dict[str, Any]:
+    published = numbers[claim.id].value if claim.id in numbers else claim.published
+    finding = claim.rule.find(evidence, published)
+    if evidence.is_stand_in:
+        published = None
+    judged = published is not None or claim.rule.kind not in ("band", "no_worse")
+    values = [value for _, value in finding.values]
+    summary = summarise(values) if values else None
+    runs = [run for cell in finding.cells for run in evidence.runs(cell).values()]
+    return {
+        "id": claim.id,
+        "what": claim.what,
+        "source": claim.source,
+        "where": claim.where,
+        "kind": claim.rule.kind,
+        "unit": claim.unit,
+        "published": published,
+        "published_note": claim.note if published is not None else "",
+        "cells": list(finding.cells),
+        "ours": summary.mean if summary else None,
+        "sd": summary.sd if summary else None,
+        "n": summary.n if summary else 0,
+        "seeds": [seed for seed, _ in finding.values],
+        "values": values,
+        "interval": list(finding.interval) if finding.interval and judged else None,
+        "interval_of": finding.interval_of if judged else "",
+        "difference": finding.difference if judged else None,
+        "p": finding.p if judged else None,
+        "test": finding.test if judged else "",
+        "significant": finding.significant if judged else None,
+        "verdict": _verdict(claim, finding, evidence),
+        "rule": claim.rule.text,
+        "note": finding.note,
+        "deviations": deviations(evidence.protocol or "", claim, finding.cells, quick=evidence.quick)
+        if runs
+        else [],
+        "tuned_on_test": claim.tuned_on_test or any(run["tuned_on_test"] for run in runs),
+        "never_predicted": _never_predicted(runs),
+        "command": _command(claim, finding, evidence, made_by),
+        "result_ids": [run["id"] for run in runs],
+    }
+
+
+def _verdict(claim: Claim, finding: Finding, evidence: Evidence) -> Verdict:
+    if finding.verdict == "not attempted" or evidence.is_stand_in:
+        return "not attempted"
+    if evidence.quick or (claim.protocols is not None and evidence.protocol not in claim.protocols):
+        return "toy"
+    return finding.verdict
+
+
+def _never_predicted(runs: Sequence[Result]) -> dict[str, Any]:
+    dead = [run for run in runs if run["never_predicted"]]
+    return {
+        "runs": len(dead),
+        "of": len(runs),
+        "which": [
+            {"cell": run["name"], "seed": run["seed"], "classes": list(run["never_predicted"])}
+            for run in dead
+        ],
+    }
+
+
+def _reproduce(evidence: Evidence) -> str:
+    return f"distillkit reproduce hinton-mnist {_protocol_and_seeds(evidence)}{' --quick' * evidence.quick}"
+
+
+def _command(claim: Claim, finding: Finding, evidence: Evidence, made_by: str) -> str:
+    student = student_of(finding.cells[0]) if len(finding.cells) == 1 else None
+    if claim.rule.kind != "band" or student is None or student[1] is None or evidence.quick:
+        return made_by
+    return f"distillkit sweep --D {student[0]} --T {student[1]:g} {_protocol_and_seeds(evidence)}"
+
+
+def _protocol_and_seeds(evidence: Evidence) -> str:
+    return f"--protocol {evidence.protocol or 'report-2025'} --seeds {len(evidence.seeds) or 1}"
+
+
+def _generated_by() -> str:
+    try:
+        return f"distillkit {metadata.version('distillkit')}"
+    except metadata.PackageNotFoundError:
+        return "distillkit"

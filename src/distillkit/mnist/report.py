@@ -1,0 +1,105 @@
+"""The report of an output folder, and everything else that is computed from its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillkit.experiments.atomic import write_atomically, write_json, write_manifest
+from distillkit.mnist.evidence import Evidence, Result
+from distillkit.mnist.figures import FIGURES, write_figures
+from distillkit.mnist.ledger import Ledger, build_ledger
+from distillkit.mnist.report_sections import (
+    banner,
+    claims_section,
+    corrections_section,
+    dead_classes_section,
+    deviations_section,
+    figure_2_words,
+    left_out_section,
+    numbers_section,
+    others_section,
+    remake_section,
+    what_was_run,
+)
+
+REPORT = "report.md"
+_CAPTIONS = {
+    "figure-1": "Test errors by epoch: teacher, student without distillation, student distilled at T = 20.",
+    "figure-2": "Test errors by temperature and width; hollow red dots are runs that never predict some class.",
+}
+
+
+def write_report(folder: Path, results: Sequence[Result], ledger: Ledger, *, figures: Sequence[str] = ()) -> Path:
+    """Write report.md: what was run, the ledger as tables, the figures, and what to make of them.
+
+    The same results and ledger give the same text.
+
+    Args:
+        folder: the output folder.
+        results: the parsed lines of results.jsonl.
+        ledger: what `build_ledger` made of them.
+        figures: names of the figures that were drawn, as `write_figures` returns them.
+
+    Returns:
+        The path of the report.
+    """
+    evidence = Evidence.of(results)
+    shown = [f"![{_CAPTIONS[name]}](figures/{name}.png)\n\n*{_CAPTIONS[name]}*" for name in FIGURES if name in figures]
+    sections = [
+        "# Knowledge distillation on MNIST: a reproduction",
+        banner(evidence),
+        what_was_run(results, evidence, ledger),
+        numbers_section(ledger, evidence),
+        claims_section(ledger, evidence),
+        "\n\n".join(["## Figures", *shown]) if shown else "",
+        figure_2_words(evidence, ledger),
+        dead_classes_section(evidence),
+        corrections_section(evidence),
+        others_section(evidence),
+        deviations_section(ledger),
+        left_out_section(evidence, ledger),
+        remake_section(ledger),
+    ]
+    path = folder / REPORT
+    write_atomically(path, "\n\n".join(section for section in sections if section) + "\n")
+    return path
+
+
+def build_outputs(
+    folder: Path,
+    results: Sequence[Result],
+    *,
+    test_labels: NDArray[np.integer[Any]] | None = None,
+    command: str | None = None,
+) -> Ledger:
+    """Write ledger.json, figures/, report.md and, last, MANIFEST.json; each appears whole or not at all.
+
+    Args:
+        folder: the output folder, with its predictions.
+        results: the parsed lines of results.jsonl.
+        test_labels: int [10000], true classes of the test cases; with them, single runs are compared by McNemar's test.
+        command: the command that made the folder, for the ledger and the report.
+
+    Returns:
+        The ledger.
+
+    Raises:
+        ConfigurationError: the results do not belong together.
+    """
+    predictions = None if test_labels is None else _predictions(folder, results)
+    ledger = build_ledger(results, predictions=predictions, labels=test_labels, command=command)
+    write_json(folder / "ledger.json", ledger)
+    figures = write_figures(folder, Evidence.of(results)) if results else []
+    write_report(folder, results, ledger, figures=figures)
+    write_manifest(folder)
+    return ledger
+
+
+def _predictions(folder: Path, results: Sequence[Result]) -> Mapping[str, NDArray[np.integer[Any]]]:
+    files = {str(result["id"]): folder / "predictions" / f"{result['id']}.npy" for result in results}
+    return {key: np.load(file, allow_pickle=False) for key, file in files.items() if file.exists()}

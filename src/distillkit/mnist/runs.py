@@ -1,0 +1,236 @@
+"""Training one cell with one seed, and what is kept of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from distillkit import Callback, Distiller, Evaluation, MaxNorm, metrics
+from distillkit.errors import DivergenceError
+from distillkit.experiments import config_id, environment
+from distillkit.experiments.observer import Observer
+from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
+from distillkit.mnist.cells import FRACTION_KEPT, Cell
+from distillkit.mnist.data import MnistData
+from distillkit.transfer_sets import Fraction
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """What all runs of a job share."""
+
+    data: MnistData
+    protocol: str
+    quick: bool
+    device: torch.device
+    precision: str
+    observer: Observer
+
+    def train(self) -> tuple[Tensor, Tensor]:
+        """Training images, `[60000, 1, 28, 28]`, and labels, on the device."""
+        return self.data.train_images.view(-1, 1, 28, 28).to(self.device), self.data.train_labels.to(self.device)
+
+    def test(self) -> tuple[Tensor, Tensor]:
+        """Test images, `[10000, 1, 28, 28]`, and labels, on the device."""
+        return self.data.test_images.view(-1, 1, 28, 28).to(self.device), self.data.test_labels.to(self.device)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A line of the results, and the predicted class of each test case."""
+
+    line: dict[str, Any]
+    predictions: NDArray[np.uint8]
+
+
+def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> dict[str, Any]:
+    """The whole configuration of a cell's run, but for the seed."""
+    return cell.config(
+        data=laboratory.data.sha256, precision=laboratory.precision, teacher=teacher_id if cell.has_teacher else None
+    )
+
+
+def train_cell(
+    cell: Cell,
+    seed: int,
+    laboratory: Laboratory,
+    *,
+    teacher: nn.Module | None = None,
+    teacher_id: str | None = None,
+    held_out_shift: float | None = None,
+) -> tuple[list[Kept], nn.Module]:
+    """Train a cell; return what is kept, the run itself last, and the trained network.
+
+    Args:
+        cell: What to train.
+        seed: Of initial values, order of the data and dropout.
+        laboratory: Data, device, precision.
+        teacher: The trained teacher of a cell that has one.
+        teacher_id: The identity of the teacher's own run.
+        held_out_shift: The shift that the cell's tuning run chose.
+    """
+    began = time.perf_counter()
+    config = run_config(cell, laboratory, teacher_id)
+    distiller = _distiller(cell, seed, laboratory, teacher)
+    curve, diverged = _train(distiller, cell, laboratory)
+    evaluation = distiller.evaluate(laboratory.test())
+    correction = None
+    if cell.chooses_shift_of:
+        correction = _chosen_on_held_out(distiller, cell, seed, laboratory)
+    line = {
+        "id": config_id(config, seed),
+        "name": cell.name,
+        "config": config,
+        "seed": seed,
+        **_numbers(evaluation),
+        "curve": curve,
+        "correction": correction,
+        "diverged": diverged,
+        "duration_s": round(time.perf_counter() - began, 3),
+        "environment": environment(laboratory.device, laboratory.precision),
+        "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
+        "protocol": laboratory.protocol,
+        "quick": laboratory.quick,
+        "tuned_on_test": False,
+    }
+    corrected = [] if cell.correction is None else _corrected(distiller, cell, line, laboratory, held_out_shift)
+    return [*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student
+
+
+def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+    training = cell.training
+    callbacks: list[Callback] = [_Watch(cell.name, seed, laboratory.observer)]
+    if training.max_squared_norm is not None:
+        callbacks.append(MaxNorm(training.max_squared_norm))
+    return Distiller(
+        teacher=teacher if cell.has_teacher else None,
+        student=cell.network.build(seed).to(laboratory.device),
+        loss=cell.loss,
+        transfer_set=cell.transfer_set,
+        optimizer=lambda parameters: torch.optim.SGD(
+            parameters,
+            lr=training.learning_rate,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+            fused=True,
+        ),
+        schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, training.learning_rate_decay),
+        clip_norm=training.clip_norm,
+        precision=laboratory.precision,  # type: ignore[arg-type]
+        callbacks=callbacks,
+        seed=seed,
+    )
+
+
+def _train(distiller: Distiller, cell: Cell, laboratory: Laboratory) -> tuple[dict[str, Any] | None, bool]:
+    try:
+        history = distiller.fit(
+            laboratory.train(),
+            epochs=cell.training.epochs,
+            batch_size=cell.training.batch_size,
+            evaluate_on=laboratory.test(),
+        )
+    except DivergenceError:
+        return None, True
+    curve = {
+        "test_errors": history["test_errors"].tolist(),
+        "never_predicted": [list(classes) for classes in history["never_predicted"]],
+        "train_loss": [round(loss, 6) for loss in history["loss"]],
+    }
+    return curve, False
+
+
+def _chosen_on_held_out(distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory) -> dict[str, Any]:
+    images, labels = laboratory.train()
+    kept = Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)
+    held_out = torch.ones(len(labels), dtype=torch.bool)
+    held_out[kept] = False
+    numbers = held_out.nonzero().flatten().to(labels.device)
+    shift = best_shift(distiller.logits(images[numbers]), labels[numbers], cell.chooses_shift_of)
+    return {"kind": "chosen-on-held-out", "classes": list(cell.chooses_shift_of), "shift": shift, "parent": None}
+
+
+def _corrected(
+    distiller: Distiller,
+    cell: Cell,
+    line: Mapping[str, Any],
+    laboratory: Laboratory,
+    held_out_shift: float | None,
+) -> list[Kept]:
+    """The run's results after each of the corrections."""
+    assert cell.correction is not None
+    classes = cell.correction.classes
+    images, labels = laboratory.test()
+    logits = distiller.logits(images)
+    training_logits = distiller.logits(laboratory.train()[0])
+    shifts = {"test-tuned": best_shift(logits, labels, classes)}
+    if held_out_shift is not None:
+        shifts["held-out"] = held_out_shift
+    shifts["label-free"] = prior_matching_shift(training_logits, classes)
+    kept = []
+    for kind, shift in shifts.items():
+        correction = {"kind": kind, "classes": list(classes), "shift": round(shift, 4), "parent": line["id"]}
+        config = {**line["config"], "name": f"{cell.name}-bias-{kind}", "correction": kind}
+        evaluation = metrics.evaluate_logits(shifted(logits, classes, shift), labels)
+        corrected = {
+            **line,
+            "id": config_id(config, line["seed"]),
+            "name": config["name"],
+            "config": config,
+            **_numbers(evaluation),
+            "curve": None,
+            "correction": correction,
+            "tuned_on_test": kind == "test-tuned",
+        }
+        kept.append(Kept(corrected, _as_bytes(evaluation.predictions)))
+    return kept
+
+
+def _numbers(evaluation: Evaluation) -> dict[str, Any]:
+    """The metrics as plain data; one that is not a number (a diverged run's) is null."""
+    return {
+        name: None
+        if isinstance(value, float) and not math.isfinite(value)
+        else list(value)
+        if isinstance(value, tuple)
+        else round(value, 8)
+        if isinstance(value, float)
+        else value
+        for name, value in evaluation.numbers().items()
+    }
+
+
+def _as_bytes(predictions: Tensor) -> NDArray[np.uint8]:
+    result: NDArray[np.uint8] = predictions.numpy().astype(np.uint8)
+    return result
+
+
+class _Watch(Callback):
+    """Tells an observer how a run goes."""
+
+    def __init__(self, name: str, seed: int, observer: Observer) -> None:
+        self._run, self._observer = run_name(name, seed), observer
+        self._steps = 0
+
+    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+        self._steps = steps
+        self._observer.run_started(self._run, epochs)
+
+    def on_step_end(self, distiller: Distiller, step: int) -> None:
+        self._observer.step_ended(self._run, distiller.epochs_done, step / self._steps)
+
+    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+        self._observer.epoch_ended(self._run, row)
+
+
+def run_name(cell: str, seed: int) -> str:
+    """What a run is called where people read it."""
+    return f"{cell}, seed {seed}"

@@ -1,0 +1,43 @@
+"""Calling a model, and finding the logits in what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+
+
+def call(model: Callable[..., Any], inputs: Any) -> Any:
+    """The model's output: a mapping of inputs is passed by name, anything else as the one argument."""
+    return model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
+
+
+def logits_of(output: Any, who: str = "The model") -> Tensor:
+    """The logits of a model's output: a tensor, an object or mapping with `logits`, or a tuple's first tensor.
+
+    Args:
+        output: What a forward pass returned.
+        who: Begins the sentence of the error.
+
+    Raises:
+        ConfigurationError: There are no logits in it.
+
+    Example:
+        >>> import torch
+        >>> logits_of((torch.zeros(1, 10), "more")).shape
+        torch.Size([1, 10])
+    """
+    if isinstance(output, Tensor):
+        return output
+    named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    if isinstance(named, Tensor):
+        return named
+    if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
+        return output[0]
+    raise ConfigurationError(
+        f"{who} returned {type(output).__name__}, in which there are no logits: return a tensor, a tuple that begins "
+        "with one, or an object with `.logits`."
+    )

@@ -1,0 +1,173 @@
+"""`Policy`: a frozen model whose fields are its settings and whose methods are its behaviour."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from distillkit.errors import ConfigurationError
+from distillkit.yaml_io import dump_yaml, load_yaml
+
+
+class Policy(BaseModel):
+    """A setting and its behaviour in one: frozen, comparable, hashable, to YAML or JSON and back without loss.
+
+    A *family root* (`Loss`, `TransferSet`) names the entry-point group of its plug-ins in `family`. A concrete
+    class has `kind: Literal["its_name"] = "its_name"`. Validating a mapping against a root gives an object of the
+    class of its `kind`: one already defined, or the entry point of that name.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        polymorphic_serialization=True,
+        allow_inf_nan=False,
+    )
+
+    family: ClassVar[str] = ""
+    _kinds: ClassVar[dict[str, type[Policy]]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls._is_root():
+            cls._kinds = {}
+            return
+        field = cls.model_fields.get("kind")
+        if field is None or not isinstance(field.default, str):
+            return  # an intermediate class: it has no kind, so nothing can name it
+        other = cls._kinds.get(field.default)
+        if other is not None and _full_name(other) != _full_name(cls):
+            raise TypeError(
+                f"Two classes have the kind {field.default!r}: {_full_name(other)} and {_full_name(cls)}; "
+                "give one of them another kind."
+            )
+        cls._kinds[field.default] = cls
+
+    @classmethod
+    def _is_root(cls) -> bool:
+        return bool(cls.__dict__.get("family"))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _go_to_the_class_of_the_kind(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, Mapping):
+            if cls._is_root():
+                return cast("Self", cls.kind_class(value.get("kind")).model_validate(dict(value)))
+            _refuse_unknown_fields(cls, value)
+        return handler(value)
+
+    @classmethod
+    def plugins(cls) -> dict[str, EntryPoint]:
+        """The entry points of this family by name, not loaded."""
+        return {point.name: point for point in entry_points(group=cls.family)}
+
+    @classmethod
+    def kinds(cls) -> list[str]:
+        """The kinds that can be named, built in, defined so far or installed as plug-ins; sorted."""
+        return sorted({*cls._kinds, *cls.plugins()})
+
+    @classmethod
+    def kind_class(cls, kind: object) -> type[Policy]:
+        """The class of a kind.
+
+        Raises:
+            ConfigurationError: There is no such kind; lists what there is and what was probably meant. Or its
+                plug-in could not be loaded.
+        """
+        what = cls.__name__
+        if not isinstance(kind, str):
+            raise ConfigurationError(
+                f"A {what} needs the field 'kind', one of {', '.join(cls.kinds())}; got {kind!r}."
+            )
+        if kind not in cls._kinds and (point := cls.plugins().get(kind)) is not None:
+            try:
+                point.load()
+            except Exception as error:
+                raise ConfigurationError(
+                    f"The plug-in {kind!r} ({point.value}) could not be loaded: {error!r}; "
+                    "mend or uninstall the package that brings it."
+                ) from error
+        if kind not in cls._kinds:
+            raise ConfigurationError(
+                f"There is no {what} of kind {kind!r}{_probably(kind, cls.kinds())}; there are "
+                f"{', '.join(cls.kinds())}."
+            )
+        return cls._kinds[kind]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain data, `kind` included."""
+        return self.model_dump(mode="json")
+
+    def to_json(self) -> str:
+        """The settings as one line of JSON."""
+        return json.dumps(self.to_dict())
+
+    def to_yaml(self) -> str:
+        """The settings as YAML."""
+        return dump_yaml(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, value: object) -> Self:
+        """The object of these settings.
+
+        Raises:
+            ConfigurationError: The settings are not valid; one sentence for each problem.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise ConfigurationError(explain(error)) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The object that `to_json` wrote. Raises as `from_dict`."""
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigurationError(f"The text is not valid JSON: {error}.") from None
+        return cls.from_dict(value)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """The object that `to_yaml` wrote. Raises as `from_dict`."""
+        return cls.from_dict(load_yaml(text))
+
+    def __hash__(self) -> int:
+        """Equal settings, equal hash; fields that are dictionaries are no obstacle."""
+        return hash((type(self), self.to_json()))
+
+
+def explain(error: ValidationError) -> str:
+    """Pydantic's findings as sentences: where, what was expected, what came."""
+    sentences = []
+    for finding in error.errors(include_url=False):
+        where = ".".join(str(part) for part in finding["loc"])
+        message = finding["msg"].removeprefix("Value error, ").rstrip(".")
+        came = "" if finding["type"] in {"value_error", "missing"} else f", got {finding['input']!r}"
+        sentences.append(f"{where}: {message}{came}." if where else f"{message}{came}.")
+    return " ".join(sentences)
+
+
+def _refuse_unknown_fields(cls: type[BaseModel], value: Mapping[Any, Any]) -> None:
+    known = list(cls.model_fields)
+    for name in value:
+        if name not in known:
+            raise ConfigurationError(
+                f"{cls.__name__} has no field {name!r}{_probably(str(name), known)}; its fields are {', '.join(known)}."
+            )
+
+
+def _probably(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

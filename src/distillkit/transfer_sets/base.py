@@ -1,0 +1,91 @@
+"""The root of the transfer sets."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+from distillkit.policy import Policy
+
+
+class TransferSet(Policy):
+    """Which examples the student learns from, with or without their labels, and in what view.
+
+    A new transfer set is one class that says what differs from taking everything as it is: `select`, `view` or one of
+    the three class variables. It is deterministic given its fields. Teacher and student see the same view.
+
+    Example:
+        >>> from typing import Literal
+        >>> from distillkit import transfer_sets
+        >>> class FirstFew(transfer_sets.TransferSet):
+        ...     kind: Literal["first_few"] = "first_few"
+        ...     examples: int
+        ...     def select(self, size, labels):
+        ...         return torch.arange(min(size, self.examples))
+        >>> FirstFew(examples=3).select(10, None)
+        tensor([0, 1, 2])
+    """
+
+    family: ClassVar[str] = "distillkit.transfer_sets"
+
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether the loss gets the labels."""
+        return True
+
+    @property
+    def same_view(self) -> bool:
+        """Whether an example looks the same each time, so that the teacher's answer can be kept."""
+        return True
+
+    @property
+    def selects(self) -> bool:
+        """Whether some examples may be left out."""
+        return True
+
+    @property
+    def selects_by_label(self) -> bool:
+        """Whether the choice of examples looks at labels."""
+        return False
+
+    @abstractmethod
+    def select(self, size: int, labels: Tensor | None) -> Tensor:
+        """The examples that are used.
+
+        Args:
+            size: Number of examples there are.
+            labels: Their classes, `[size]`, int64; `None` where there are none or `selects_by_label` is false.
+
+        Returns:
+            Their numbers, `[selected]`, int64, each in `[0, size)`, without repeats.
+        """
+
+    def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
+        """The view of a batch that teacher and student get.
+
+        Args:
+            inputs: `[batch, ...]`.
+            epoch: Epoch, from 0.
+            indices: Numbers of the examples, `[batch]`, int64: all randomness comes from the fields, the epoch and these.
+
+        Returns:
+            `[batch, ...]`.
+        """
+        return inputs
+
+    def labels_to_select_by(self, labels: Tensor | None) -> Tensor:
+        """The labels, for a choice that needs them.
+
+        Raises:
+            ConfigurationError: There are none.
+        """
+        if labels is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} chooses examples by their labels, and the data have none: give (inputs, labels), "
+                "or a transfer set that needs no labels."
+            )
+        return labels

@@ -1,0 +1,78 @@
+"""Images shifted by a few pixels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+from distillkit.functional import random_integers
+from distillkit.transfer_sets.base import TransferSet
+
+
+class Jitter(TransferSet):
+    """Every image shifted by up to n pixels in any direction, anew in each epoch.
+
+    Both shifts of an image are whole numbers, uniform in [−n, n], drawn from (seed, epoch, number of the image).
+
+    Example:
+        >>> jitter = Jitter(pixels=1)
+        >>> images = torch.eye(3).view(1, 1, 3, 3)
+        >>> jitter.view(images, epoch=0, indices=torch.tensor([0])).shape
+        torch.Size([1, 1, 3, 3])
+
+    Reference:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §3.
+    """
+
+    kind: Literal["jitter"] = "jitter"
+    pixels: int = Field(ge=1)
+    """The largest shift n, in pixels, ≥ 1."""
+    fill: float = 0.0
+    """The value of the background, in the units of the images: what is shifted in at the edges."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Which shifts: another seed draws others."""
+
+    @property
+    def same_view(self) -> bool:
+        """An image moves from epoch to epoch."""
+        return False
+
+    @property
+    def selects(self) -> bool:
+        """No example is left out."""
+        return False
+
+    def select(self, size: int, labels: Tensor | None) -> Tensor:
+        """All of them."""
+        return torch.arange(size)
+
+    def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
+        """The images, `[batch, channels, height, width]`, shifted.
+
+        Raises:
+            ConfigurationError: The inputs are not images of this shape.
+        """
+        if inputs.dim() != 4:
+            raise ConfigurationError(
+                f"Jitter shifts images of shape [batch, channels, height, width], got {list(inputs.shape)}: reshape the "
+                "inputs, and let the model flatten them."
+            )
+        n = self.pixels
+        height, width = inputs.shape[-2:]
+        down = self._shifts(indices, epoch, stream=0).to(inputs.device)
+        right = self._shifts(indices, epoch, stream=1).to(inputs.device)
+        rows = torch.arange(height, device=inputs.device) + n - down[:, None]
+        columns = torch.arange(width, device=inputs.device) + n - right[:, None]
+        padded = F.pad(inputs, (n, n, n, n), value=self.fill)
+        examples = torch.arange(len(inputs), device=inputs.device)[:, None, None]
+        return padded[examples, :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+    def _shifts(self, indices: Tensor, epoch: int, stream: int) -> Tensor:
+        return random_integers(
+            indices, low=-self.pixels, high=self.pixels, seed=self.seed, epoch=epoch, stream=stream
+        )

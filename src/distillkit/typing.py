@@ -1,0 +1,36 @@
+"""The shapes of what travels between a model, a loss and the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Logits: TypeAlias = "Tensor"
+"""Scores before the softmax, `[..., classes]`, any floating dtype."""
+
+Labels: TypeAlias = "Tensor"
+"""True classes, `[...]`, int64 in `[0, classes)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What one side, teacher or student, said of a batch."""
+
+    logits: Logits
+
+
+class LossFn(Protocol):
+    """Anything that can stand where a loss stands: called by keyword, it returns a scalar."""
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """Return the loss of a batch, a tensor without dimensions.
+
+        Args:
+            student: What the student said; its logits carry gradients.
+            teacher: What the teacher said, without gradients; `None` where there is no teacher.
+            labels: True classes, or `None` where the transfer set is unlabelled.
+        """
+        ...

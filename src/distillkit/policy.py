@@ -33,6 +33,15 @@ class Policy(BaseModel):
     family: ClassVar[str] = ""
     _kinds: ClassVar[dict[str, type[Policy]]] = {}
 
+    def __init__(self, /, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise ConfigurationError(explain(error)) from None
+
+    # As pydantic marks its own: validation fills the fields directly, so the path to a nested field is kept.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -41,7 +50,11 @@ class Policy(BaseModel):
             return
         field = cls.model_fields.get("kind")
         if field is None or not isinstance(field.default, str):
-            return  # an intermediate class: it has no kind, so nothing can name it
+            if cls.family and not cls.__abstractmethods__:
+                raise TypeError(
+                    f'{cls.__name__} needs a kind with a default: add the field kind: Literal["my_kind"] = "my_kind".'
+                )
+            return  # abstract: nothing can name it
         other = cls._kinds.get(field.default)
         if other is not None and _full_name(other) != _full_name(cls):
             raise TypeError(
@@ -61,12 +74,28 @@ class Policy(BaseModel):
             if cls._is_root():
                 return cast("Self", cls.kind_class(value.get("kind")).model_validate(dict(value)))
             _refuse_unknown_fields(cls, value)
+        elif cls._is_root() and not isinstance(value, cls):
+            raise ConfigurationError(
+                f"A {cls.__name__} is an object, or a mapping with the field 'kind' (one of {', '.join(cls.kinds())}); "
+                f"got {value!r}."
+            )
         return handler(value)
 
     @classmethod
     def plugins(cls) -> dict[str, EntryPoint]:
-        """The entry points of this family by name, not loaded."""
-        return {point.name: point for point in entry_points(group=cls.family)}
+        """The entry points of this family by name, not loaded.
+
+        Raises:
+            ConfigurationError: Two packages bring one name.
+        """
+        points: dict[str, EntryPoint] = {}
+        for point in entry_points(group=cls.family):
+            other = points.setdefault(point.name, point)
+            if other.value != point.value:
+                raise ConfigurationError(
+                    f"Two plug-ins have the kind {point.name!r}: {other.value} and {point.value}; uninstall one of them."
+                )
+        return points
 
     @classmethod
     def kinds(cls) -> list[str]:
@@ -79,27 +108,38 @@ class Policy(BaseModel):
 
         Raises:
             ConfigurationError: There is no such kind; lists what there is and what was probably meant. Or its
-                plug-in could not be loaded.
+                plug-in could not be loaded, or has the kind of another class.
         """
         what = cls.__name__
         if not isinstance(kind, str):
+            came = "no kind" if kind is None else repr(kind)
             raise ConfigurationError(
-                f"A {what} needs the field 'kind', one of {', '.join(cls.kinds())}; got {kind!r}."
+                f"A {what} needs the field 'kind', one of {', '.join(cls.kinds())}; got {came}."
             )
-        if kind not in cls._kinds and (point := cls.plugins().get(kind)) is not None:
-            try:
-                point.load()
-            except Exception as error:
-                raise ConfigurationError(
-                    f"The plug-in {kind!r} ({point.value}) could not be loaded: {error!r}; "
-                    "mend or uninstall the package that brings it."
-                ) from error
-        if kind not in cls._kinds:
+        # A plug-in is loaded even where the kind is known already: if it defines another class, that is an error.
+        if (point := cls.plugins().get(kind)) is not None:
+            cls._load(point)
+        elif kind not in cls._kinds:
             raise ConfigurationError(
                 f"There is no {what} of kind {kind!r}{_probably(kind, cls.kinds())}; there are "
                 f"{', '.join(cls.kinds())}."
             )
         return cls._kinds[kind]
+
+    @classmethod
+    def _load(cls, point: EntryPoint) -> None:
+        try:
+            loaded = point.load()
+        except Exception as error:
+            raise ConfigurationError(
+                f"The plug-in {point.name!r} ({point.value}) could not be loaded: {error!r}; "
+                "mend or uninstall the package that brings it."
+            ) from error
+        if loaded is not cls._kinds.get(point.name):
+            raise ConfigurationError(
+                f"The plug-in {point.name!r} ({point.value}) is not the {cls.__name__} of that kind: its entry point "
+                f"must have the name of its kind, and point at the class."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain data, `kind` included."""
@@ -141,18 +181,30 @@ class Policy(BaseModel):
 
     def __hash__(self) -> int:
         """Equal settings, equal hash; fields that are dictionaries are no obstacle."""
-        return hash((type(self), self.to_json()))
+        return hash((type(self), _hashable(self.to_dict())))
 
 
 def explain(error: ValidationError) -> str:
     """Pydantic's findings as sentences: where, what was expected, what came."""
     sentences = []
     for finding in error.errors(include_url=False):
+        if finding["type"] == "default_factory_not_called":
+            continue  # it only follows from another finding
         where = ".".join(str(part) for part in finding["loc"])
         message = finding["msg"].removeprefix("Value error, ").rstrip(".")
-        came = "" if finding["type"] in {"value_error", "missing"} else f", got {finding['input']!r}"
+        came = f", got {finding['input']!r}"
+        if finding["type"] == "missing":
+            message, came = "a value is required and none is given", ""
+        elif finding["type"] == "value_error":
+            came = ""
         sentences.append(f"{where}: {message}{came}." if where else f"{message}{came}.")
     return " ".join(sentences)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(item)) for name, item in value.items())
+    return tuple(_hashable(item) for item in value) if isinstance(value, list) else value
 
 
 def _refuse_unknown_fields(cls: type[BaseModel], value: Mapping[Any, Any]) -> None:
@@ -166,7 +218,7 @@ def _refuse_unknown_fields(cls: type[BaseModel], value: Mapping[Any, Any]) -> No
 
 def _probably(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _full_name(cls: type) -> str:

@@ -9,44 +9,85 @@ import yaml
 
 from distillkit.errors import ConfigurationError
 
+# Plain scalars as in YAML 1.2, where PyYAML keeps to 1.1: `1e-3` and `1.5e3` are numbers and not strings, and `on`,
+# `no`, `1:30`, `010` and `2026-01-01` are what they look like: strings, or the number 10.
+_SCALARS = (
+    ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    ("int", re.compile(r"^[-+]?[0-9]+$|^0o[0-7]+$|^0x[0-9a-fA-F]+$"), list("-+0123456789")),
+    (
+        "float",
+        re.compile(
+            r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$|^[-+]?[0-9]+[eE][-+]?[0-9]+$"
+            r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+        ),
+        list("-+.0123456789"),
+    ),
+    ("merge", re.compile(r"^<<$"), ["<"]),
+)
+
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader; `1e-3` is a number, and a key that stands twice is an error."""
+    """The safe loader; plain scalars as in YAML 1.2, and a key that stands twice is an error."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own name
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
         for key_node, _ in node.value:
-            key = str(key_node.value)
+            key = (key_node.tag, str(key_node.value))
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                raise yaml.composer.ComposerError(
+                    None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+        return node
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        text = str(node.value)
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
 
 
-# YAML 1.1 wants a dot in a float, so PyYAML reads `1e-3` as a string.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper; quotes also the strings that only `_Loader` would take for numbers."""
+
+
+for _name, _pattern, _first in _SCALARS:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, _first)
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def load_yaml(text: str, source: str = "the YAML text") -> Any:
     """Parse YAML with the safe loader.
 
+    Args:
+        text: One YAML document.
+        source: What it is called at the beginning of the error.
+
     Raises:
         ConfigurationError: `text` is not YAML; names `source`, the line and the column.
+
+    Example:
+        >>> load_yaml("{rate: 1e-3, compile: on}")
+        {'rate': 0.001, 'compile': 'on'}
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader subclass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise ConfigurationError(f"{source} is not valid YAML{where}: {problem}.") from None
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
+        raise ConfigurationError(f"{source[:1].upper()}{source[1:]} is not valid YAML{where}: {problem}.") from None
 
 
 def dump_yaml(value: Any) -> str:
-    """Write plain data as YAML, keys in the order given."""
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    """Write plain data as YAML, keys in the order given; `load_yaml` gives back what went in.
+
+    Example:
+        >>> dump_yaml({"rate": 0.001, "name": "1e3"})
+        "rate: 0.001\\nname: '1e3'\\n"
+    """
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text

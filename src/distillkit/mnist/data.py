@@ -119,6 +119,17 @@ def load_mnist(
     return _stand_in(load_stand_in(cache, progress), reason)
 
 
+def load_stand_in(progress: Progress | None = None) -> MnistData:
+    """The full stand-in, drawn once and then kept in the cache folder.
+
+    Args:
+        progress: Told how much of it is drawn.
+    """
+    from distillkit.mnist import standin
+
+    return _stand_in(standin.load_stand_in(cache_folder(), progress), "it was asked for")
+
+
 def make_stand_in(n_train: int = 60_000, n_test: int = 10_000, seed: int = 0) -> MnistData:
     """Draw the stand-in in any size, without the cache; see `distillkit.mnist.standin.draw_stand_in`.
 

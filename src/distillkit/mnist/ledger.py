@@ -107,7 +107,7 @@ def _row(
         "rule": claim.rule.text,
         "note": finding.note,
         "deviations": deviations(evidence.protocol or "", claim, finding.cells, quick=evidence.quick)
-        if runs
+        if runs and not evidence.is_stand_in
         else [],
         "tuned_on_test": claim.tuned_on_test or any(run["tuned_on_test"] for run in runs),
         "never_predicted": _never_predicted(runs),

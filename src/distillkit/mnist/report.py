@@ -13,16 +13,18 @@ from distillkit.experiments.atomic import write_atomically, write_json, write_ma
 from distillkit.mnist.evidence import Evidence, Result
 from distillkit.mnist.figures import FIGURES, write_figures
 from distillkit.mnist.ledger import Ledger, build_ledger
-from distillkit.mnist.report_sections import (
-    banner,
+from distillkit.mnist.report_figure_2 import figure_2_words
+from distillkit.mnist.report_results import (
     claims_section,
     corrections_section,
     dead_classes_section,
-    deviations_section,
-    figure_2_words,
-    left_out_section,
     numbers_section,
     others_section,
+)
+from distillkit.mnist.report_run import (
+    banner,
+    deviations_section,
+    left_out_section,
     remake_section,
     what_was_run,
 )
@@ -30,11 +32,13 @@ from distillkit.mnist.report_sections import (
 REPORT = "report.md"
 _CAPTIONS = {
     "figure-1": "Test errors by epoch: teacher, student without distillation, student distilled at T = 20.",
-    "figure-2": "Test errors by temperature and width; hollow red dots are runs that never predict some class.",
+    "figure-2": "Test errors by temperature and width; hollow red: runs that never predict some class.",
 }
 
 
-def write_report(folder: Path, results: Sequence[Result], ledger: Ledger, *, figures: Sequence[str] = ()) -> Path:
+def write_report(
+    folder: Path, results: Sequence[Result], ledger: Ledger, *, figures: Sequence[str] = ()
+) -> Path:
     """Write report.md: what was run, the ledger as tables, the figures, and what to make of them.
 
     The same results and ledger give the same text.
@@ -49,7 +53,11 @@ def write_report(folder: Path, results: Sequence[Result], ledger: Ledger, *, fig
         The path of the report.
     """
     evidence = Evidence.of(results)
-    shown = [f"![{_CAPTIONS[name]}](figures/{name}.png)\n\n*{_CAPTIONS[name]}*" for name in FIGURES if name in figures]
+    shown = [
+        f"![{_CAPTIONS[name]}](figures/{name}.png)\n\n*{_CAPTIONS[name]}*"
+        for name in FIGURES
+        if name in figures
+    ]
     sections = [
         "# Knowledge distillation on MNIST: a reproduction",
         banner(evidence),
@@ -82,7 +90,8 @@ def build_outputs(
     Args:
         folder: the output folder, with its predictions.
         results: the parsed lines of results.jsonl.
-        test_labels: int [10000], true classes of the test cases; with them, single runs are compared by McNemar's test.
+        test_labels: int [10000], true classes of the test cases; with them, single runs are compared by
+            McNemar's test.
         command: the command that made the folder, for the ledger and the report.
 
     Returns:

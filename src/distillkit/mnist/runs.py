@@ -19,6 +19,7 @@ from distillkit.experiments import config_id, environment
 from distillkit.experiments.observer import Observer
 from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
 from distillkit.mnist.cells import FRACTION_KEPT, Cell
+from distillkit.losses import HardLabels
 from distillkit.mnist.data import MnistData
 from distillkit.transfer_sets import Fraction
 
@@ -49,6 +50,18 @@ class Kept:
 
     line: dict[str, Any]
     predictions: NDArray[np.uint8]
+
+
+def resolved_precision(name: str, device: torch.device) -> str:
+    """The precision that `auto` means on a device; any other name is checked.
+
+    Raises:
+        ConfigurationError: The device cannot do it.
+    """
+    probe = Distiller(
+        teacher=None, student=nn.Linear(1, 2).to(device), loss=HardLabels(), precision=name  # type: ignore[arg-type]
+    )
+    return probe.precision.name
 
 
 def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> dict[str, Any]:

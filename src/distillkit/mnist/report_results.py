@@ -1,54 +1,17 @@
-"""The sections of the report: each is made from the results and the ledger, none says what the numbers do not."""
+"""The sections of the report on the results: numbers, claims, dead classes, corrections, others' numbers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from distillkit.experiments.statistics import summarise
-from distillkit.mnist.evidence import METRICS, Evidence, Result
+from distillkit.mnist.evidence import METRICS, OMITTED, Evidence
 from distillkit.mnist.ledger import Ledger
 from distillkit.mnist.published import OTHER_NUMBERS, THREES
 from distillkit.mnist.report_tables import TUNED, interval, number, ours, p_value, stamped, table
 
 _JUDGED = ("band", "no_worse")
-
-
-def banner(evidence: Evidence) -> str:
-    """What the reader must know first; empty when there is nothing."""
-    lines = []
-    if evidence.is_stand_in:
-        lines.append(
-            "> **Stand-in data.** These runs are on digits drawn from fonts, not on MNIST. Nothing here is compared with a "
-            "publication, and no claim is judged."
-        )
-    if evidence.quick:
-        lines.append(
-            "> **Quick run.** Few cells, one seed, few epochs: it shows that everything works; it verifies nothing."
-        )
-    return "\n>\n".join(lines)
-
-
-def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) -> str:
-    """Protocol, data, seeds, durations, environment, and the settings of each cell."""
-    if not results:
-        return "## What was run\n\nThere are no results yet."
-    data = evidence.data or {}
-    hours = sum(float(result["duration_s"]) for result in results) / 3600
-    diverged = [f"{result['name']} seed {result['seed']}" for result in results if result["diverged"]]
-    facts = [
-        ("protocol", str(evidence.protocol)),
-        ("data", f"{data['name']} (SHA-256 {str(data['sha256'])[:16]}…)"),
-        ("seeds", ", ".join(map(str, evidence.seeds))),
-        ("runs", f"{len(results)}, all shown; {hours:.2f} hours of training in sum"),
-        ("diverged", ", ".join(diverged) or "none"),
-        ("made by", ", ".join(f"{key} {'/'.join(values)}" for key, values in ledger["versions"].items())),
-        ("processor", ", ".join(sorted({_processor(result) for result in results}))),
-        ("command", f"`{ledger['command']}`"),
-    ]
-    parts = [stamped("What was run", evidence), table(["", ""], facts), _settings(results)]
-    return "\n\n".join(part for part in parts if part)
 
 
 def numbers_section(ledger: Ledger, evidence: Evidence) -> str:
@@ -104,12 +67,23 @@ def claims_section(ledger: Ledger, evidence: Evidence) -> str:
     ]
     if not rows:
         return ""
-    heads = ["id", "claim", "published", "ours: mean ± sd (n)", "95 % interval", "p", "test", "note", "verdict"]
+    heads = [
+        "id",
+        "claim",
+        "published",
+        "ours: mean ± sd (n)",
+        "95 % interval",
+        "p",
+        "test",
+        "note",
+        "verdict",
+    ]
     rules = [f"- {row[0]}: {_row(ledger, row[0])['rule']}." for row in rows]
     return "\n\n".join(
         [
             stamped("Claims of direction", evidence),
-            "Differences are first minus second, so a negative number says that the first makes fewer errors.",
+            "Differences are first minus second, so a negative number says that the first makes fewer "
+            "errors.",
             table(heads, rows, numbers=[2, 3, 5]),
             "\n".join(["Rules:", "", *rules]),
         ]
@@ -118,7 +92,11 @@ def claims_section(ledger: Ledger, evidence: Evidence) -> str:
 
 def dead_classes_section(evidence: Evidence) -> str:
     """Every run that never predicts some class, cell by seed."""
-    cells = {name: runs for name, runs in evidence.cells.items() if any(run["never_predicted"] for run in runs.values())}
+    cells = {
+        name: runs
+        for name, runs in evidence.cells.items()
+        if any(run["never_predicted"] for run in runs.values())
+    }
     total = sum(len(runs) for runs in evidence.cells.values())
     dead = sum(bool(run["never_predicted"]) for runs in cells.values() for run in runs.values())
     title = stamped("Classes that are never predicted", evidence)
@@ -129,14 +107,15 @@ def dead_classes_section(evidence: Evidence) -> str:
     rows = []
     for name, runs in cells.items():
         by_seed = [
-            "" if seed not in runs else ", ".join(map(str, runs[seed]["never_predicted"])) or "–" for seed in evidence.seeds
+            "" if seed not in runs else ", ".join(map(str, runs[seed]["never_predicted"])) or "–"
+            for seed in evidence.seeds
         ]
         rows.append([f"{name}{_unseen(name)}", *by_seed])
     return "\n\n".join(
         [
             title,
-            f"{dead} of {total} runs never predict some class; cells that are not in the table have no such run. "
-            "A run that never predicts a class has all of that class's roughly 1,000 test cases wrong.",
+            f"{dead} of {total} runs never predict some class; cells that are not in the table have no such "
+            "run. A run that never predicts a class has all of that class's roughly 1,000 test cases wrong.",
             table(["cell", *(f"seed {seed}" for seed in evidence.seeds)], rows),
         ]
     )
@@ -159,7 +138,13 @@ def corrections_section(evidence: Evidence) -> str:
                 _spread([correction["shift"] for correction in corrections], 2),
                 _spread([run["test_errors"] for run in before.values()]),
                 _spread([run["test_errors"] for run in runs.values()]),
-                _spread([METRICS[THREES].of(run) for run in runs.values()]),
+                _spread(
+                    [
+                        METRICS[THREES].of(run)
+                        for run in runs.values()
+                        if OMITTED in run["correction"]["classes"]
+                    ]
+                ),
             ]
         )
     if not rows:
@@ -174,7 +159,9 @@ def others_section(evidence: Evidence) -> str:
     for other in OTHER_NUMBERS:
         values = list(evidence.values(other.what, METRICS[other.unit]).values())
         if values and not evidence.is_stand_in:
-            rows.append([other.what, other.unit, number(other.value), _spread(values), other.source, other.note])
+            rows.append(
+                [other.what, other.unit, number(other.value), _spread(values), other.source, other.note]
+            )
     if not rows:
         return ""
     heads = ["cell", "unit", "theirs", "ours: mean ± sd (n)", "source", "why it differs"]
@@ -185,48 +172,6 @@ def others_section(evidence: Evidence) -> str:
             table(heads, rows, numbers=[2, 3]),
         ]
     )
-
-
-def deviations_section(ledger: Ledger) -> str:
-    """What deviates from the publications, with the rows that each deviation touches."""
-    touched: dict[str, list[str]] = {}
-    for row in ledger["rows"]:
-        for sentence in row["deviations"]:
-            touched.setdefault(sentence, []).append(row["id"])
-    if not touched:
-        return ""
-    lines = [f"- {sentence} ({', '.join(_short(ids))})" for sentence, ids in touched.items()]
-    return "\n".join(["## What deviates from the publications", "", *lines])
-
-
-def left_out_section(evidence: Evidence, ledger: Ledger) -> str:
-    """What was not attempted and why, and cells that lack seeds."""
-    lines = [
-        f"- {row['id']}, {row['what']}: {row['note']}."
-        for row in ledger["rows"]
-        if row["verdict"] == "not attempted" and row["ours"] is None
-    ]
-    short = [
-        f"- {name}: seeds {', '.join(map(str, sorted(set(evidence.seeds) - set(runs))))} are missing."
-        for name, runs in evidence.cells.items()
-        if set(evidence.seeds) - set(runs)
-    ]
-    return "\n".join(["## What was left out", "", *lines, *short]) if lines or short else ""
-
-
-def remake_section(ledger: Ledger) -> str:
-    """How to make each part again, and how to check this folder without training."""
-    commands: dict[str, list[str]] = {}
-    for row in ledger["rows"]:
-        if row["result_ids"]:
-            commands.setdefault(row["command"], []).append(row["id"])
-    rows = [[f"`{command}`", ", ".join(_short(ids))] for command, ids in commands.items()]
-    parts = ["## How to make it again"]
-    parts += [table(["command", "rows"], rows)] if rows else []
-    parts.append(
-        "`distillkit verify DIR`, with this folder as DIR, recomputes every number from the kept predictions without training."
-    )
-    return "\n\n".join(parts)
 
 
 def _row(ledger: Ledger, row_id: str) -> dict[str, Any]:
@@ -256,13 +201,3 @@ def _spread(values: Sequence[float], digits: int = 1) -> str:
     if summary.sd is None:
         return f"{summary.mean:.{digits}f} (1)"
     return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f} ({summary.n})"
-
-
-def _short(ids: Sequence[str]) -> list[str]:
-    figure = [one for one in ids if one.startswith("R-fig2-")]
-    return [one for one in ids if one not in figure] + ([f"{len(figure)} cells of Figure 2"] if figure else [])
-
-
-def _processor(result: Result) -> str:
-    environment = result["environment"]
-    return f"{environment.get('cpu')}, {environment.get('threads')} threads, device {environment.get('device')}"

@@ -1,0 +1,59 @@
+"""The command line. Nothing heavy is imported before a command needs it, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from distillkit.cli import folders, reproduce, sweep
+from distillkit.cli.commands import Commands, ListsCommand, end_on_sigterm
+from distillkit.cli.console import stdout
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(reproduce.app, name="reproduce")
+app.command("sweep", cls=ListsCommand)(sweep.sweep)
+# app.command("train")(train.train)
+app.command("report")(folders.report)
+app.command("verify")(folders.verify)
+# app.command("losses")(policies.losses)
+# app.command("transfer-sets")(policies.transfer_sets)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        stdout().print(f"distillkit {version('distillkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def distillkit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks. [env: DISTILLKIT_DEBUG]")] = False,
+) -> None:
+    """Distil any PyTorch teacher into any student, and repeat the experiments that started the field.
+
+    [dim]distillkit reproduce hinton-mnist --quick[/]
+
+    [dim]distillkit sweep --D 30 300 800 --T 1 2 4 10 20 50[/]
+
+    [dim]distillkit train run.yaml[/]
+
+    Exit codes: 0 done, 1 ran but a check failed, 2 usage or configuration, 3 data not available, 130 and 143 interrupted.
+    """
+
+
+def main() -> None:
+    """The entry point of the `distillkit` command."""
+    end_on_sigterm()
+    app()

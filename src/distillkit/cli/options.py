@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ProtocolName(StrEnum):
+    """The protocols, by name; held against `distillkit.mnist.protocols` by a test."""
+
+    REPORT_2025 = "report-2025"
+    REPORT_2025_CODE = "report-2025-code"
+
+
+class DataName(StrEnum):
+    """Which digits."""
+
+    AUTO = "auto"
+    MNIST = "mnist"
+    STAND_IN = "stand-in"
+
+
+class PrecisionChoice(StrEnum):
+    """Of the forward pass."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+Protocol = Annotated[ProtocolName, typer.Option(help="The settings: the report as written, or as its code runs it.")]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0 to N - 1. More can be added later.")]
+Data = Annotated[
+    DataName,
+    typer.Option(help="auto: MNIST, or else the built-in stand-in; mnist: nothing else; stand-in: drawn digits."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder that holds MNIST/raw, torchvision's root. [env: DISTILLKIT_DATA]", show_default=False),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Precision = Annotated[PrecisionChoice, typer.Option(help="Of the forward pass; auto: bf16 where the hardware has it.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the results; the same command goes on in it.", show_default=False)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Throw away what the folder holds and begin anew.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
+Json = Annotated[bool, typer.Option("--json", help="The outcome as JSON on stdout.")]
+Folder = Annotated[Path, typer.Argument(help="The folder that a reproduce or a sweep wrote.", show_default=False)]

@@ -1,0 +1,73 @@
+"""`distillkit reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distillkit.cli import options
+from distillkit.cli.commands import Commands
+from distillkit.cli.console import stderr, stdout
+from distillkit.cli.mnist_data import find_data
+from distillkit.cli.outcome import finish
+from distillkit.cli.runs import interruptible, laboratory_for
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, rich_markup_mode="rich", help="Repeat the experiments of a paper.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+
+@app.callback()
+def experiments() -> None:
+    """Repeat the experiments of a paper, from raw data to a report that sets every published number beside ours."""
+
+
+@app.command("hinton-mnist")
+def hinton_mnist(
+    protocol: options.Protocol = options.ProtocolName.REPORT_2025,
+    seeds: options.Seeds = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="Minutes on two cores: few epochs and cells; it says which.")] = False,
+    data: options.Data = options.DataName.AUTO,
+    data_dir: options.DataDir = None,
+    out: options.Out = None,
+    device: options.Device = "auto",
+    precision: options.Precision = options.PrecisionChoice.AUTO,
+    overwrite: options.Overwrite = False,
+    show_settings: Annotated[
+        bool, typer.Option("--show-settings", help="Print the protocol's settings as YAML and end.")
+    ] = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Every MNIST experiment of Hinton, Vinyals & Dean (2015) and of the 2025 report that repeats them.
+
+    A teacher and its students: distilled and not, at six temperatures and three widths; with a digit left out, with two
+    digits alone; with biases corrected. Each run ends on disk: Ctrl-C loses the run in hand, and the same command goes on.
+
+    [dim]distillkit reproduce hinton-mnist --quick[/]
+
+    [dim]distillkit reproduce hinton-mnist --protocol report-2025-code --seeds 5 --out results[/]
+    """
+    from distillkit.mnist.protocols import protocol_named
+
+    settings = protocol_named(protocol.value)
+    if show_settings:
+        from distillkit.yaml_io import dump_yaml
+
+        stdout().print(dump_yaml(settings.settings()), end="", markup=False, soft_wrap=True)
+        return
+    if quick and seeds != 1:
+        raise typer.BadParameter("--quick runs one seed; leave --seeds out, or --quick.")
+    from distillkit.mnist.reproduction import QUICK_LEAVES_OUT, reproduce
+
+    folder = out or Path("runs") / f"hinton-mnist-{protocol.value}{'-quick' * quick}"
+    with laboratory_for(protocol.value, device, precision.value, quick=quick, quiet=quiet) as make:
+        if quick and not quiet:
+            stderr().print(f"[bold]Quick[/]: {'; '.join(QUICK_LEAVES_OUT)}.")
+        digits = find_data(data, data_dir, stderr(), quiet=quiet)
+        with interruptible(folder):
+            results = reproduce(settings, seeds, make(digits), folder, overwrite=overwrite)
+    finish(folder, results, digits.test_labels.numpy(), as_json=as_json)

@@ -1,0 +1,51 @@
+"""Around a job of runs: its progress, and what a person is told when it is cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.markup import escape
+
+from distillkit.cli.commands import INTERRUPTED, TERMINATED, Terminated
+from distillkit.cli.console import stderr
+from distillkit.cli.progress import RunsProgress
+
+if TYPE_CHECKING:
+    from distillkit.mnist.data import MnistData
+    from distillkit.mnist.runs import Laboratory
+
+
+@contextmanager
+def laboratory_for(
+    protocol: str, device: str, precision: str, *, quick: bool, quiet: bool
+) -> Iterator[Callable[[MnistData], Laboratory]]:
+    """Settle device and precision before any data are read; give what makes the laboratory, progress drawn meanwhile.
+
+    Raises:
+        ConfigurationError: There is no such device, or it cannot do the precision.
+    """
+    from distillkit.experiments import resolve_device
+    from distillkit.mnist.runs import Laboratory, resolved_precision
+
+    found = resolve_device(device)
+    settled = resolved_precision(precision, found)
+    with RunsProgress(stderr(), quiet=quiet) as observer:
+        yield lambda data: Laboratory(data, protocol, quick, found, settled, observer)
+
+
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """Say what is kept when Ctrl-C or SIGTERM ends the job."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated) as error:
+        finished = sum(1 for _ in (folder / "results.jsonl").open("rb")) if (folder / "results.jsonl").exists() else 0
+        stderr().print(
+            f"[bold yellow]Stopped.[/] {finished} results are kept in {escape(str(folder))}; the same command goes on there.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED) from None

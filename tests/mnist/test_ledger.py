@@ -1,0 +1,135 @@
+"""The ledger: its rows, what never gets a verdict, and that it is JSON as it stands."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from distillkit.mnist.claims import claims
+from distillkit.mnist.ledger import Ledger, build_ledger
+
+
+def rows(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Rows by id."""
+    return {row["id"]: row for row in ledger["rows"]}
+
+
+def test_a_row_has_the_numbers_of_its_cell(fake: ModuleType) -> None:
+    """Published, mean, spread, values by seed and the ids of the results behind them."""
+    folder = fake.fake_results(["D800-T20"], seeds=4)
+    row = rows(build_ledger(folder.results))["R-distilled"]
+    errors = [result["test_errors"] for result in folder.results]
+    assert (row["published"], row["unit"], row["n"]) == (158, "test errors", 4)
+    assert row["values"] == errors
+    assert row["seeds"] == [0, 1, 2, 3]
+    assert row["ours"] == pytest.approx(sum(errors) / 4)
+    assert row["difference"] == pytest.approx(row["ours"] - 158)
+    assert row["result_ids"] == [result["id"] for result in folder.results]
+    assert row["verdict"] == "verified"
+
+
+def test_the_order_is_fixed_and_independent_of_the_order_of_results(fake: ModuleType) -> None:
+    """Shuffled results give the same ledger, with one row a claim."""
+    results = fake.fake_results(seeds=2).results
+    ledger = build_ledger(results)
+    assert build_ledger(results[::-1]) == ledger
+    assert [row["id"] for row in ledger["rows"]] == [claim.id for claim in claims()]
+
+
+@pytest.mark.parametrize("seeds", [0, 1, 2])
+def test_the_ledger_is_json(fake: ModuleType, seeds: int) -> None:
+    """It goes to JSON and back unchanged, without NaN, with any number of seeds, none included."""
+    ledger = build_ledger(fake.fake_results(seeds=seeds).results)
+    assert json.loads(json.dumps(ledger, allow_nan=False)) == ledger
+
+
+def test_numbers_of_3000_epochs_are_toys_under_25(fake: ModuleType) -> None:
+    """The paper's numbers are shown but not judged under the report's protocols; its directions are judged."""
+    found = rows(build_ledger(fake.fake_results(seeds=4).results))
+    assert found["H1"]["verdict"] == "toy"
+    assert found["H1"]["deviations"][0] == "25 epochs instead of 3,000."
+    assert found["H-claim-distillation-helps"]["verdict"] == "verified"
+    assert found["H9"]["verdict"] == "not attempted"
+
+
+def test_numbers_of_the_report_are_toys_under_other_protocols(fake: ModuleType) -> None:
+    """Under the paper's own protocol its numbers are judged and the report's are not."""
+    found = rows(
+        build_ledger(fake.fake_results(seeds=4, protocol="hinton-2015", errors={"teacher": 67}).results)
+    )
+    assert found["H1"]["verdict"] == "verified"
+    assert found["R-teacher"]["verdict"] == "toy"
+
+
+def test_a_quick_run_verifies_nothing(fake: ModuleType) -> None:
+    """Whatever has a verdict is a toy, and says that it was quick."""
+    found = build_ledger(fake.fake_results(seeds=1, quick=True).results)["rows"]
+    assert {row["verdict"] for row in found} == {"toy", "not attempted"}
+    assert all("quick" in row["deviations"][0] for row in found if row["verdict"] == "toy")
+
+
+def test_stand_in_data_are_compared_with_nothing(fake: ModuleType) -> None:
+    """No published number, no difference to one, no verdict; our own numbers are there."""
+    ledger = build_ledger(fake.fake_results(seeds=3, data="stand-in").results)
+    assert ledger["stand_in"] is True
+    assert {row["verdict"] for row in ledger["rows"]} == {"not attempted"}
+    assert {row["published"] for row in ledger["rows"]} == {None}
+    number = rows(ledger)["R-distilled"]
+    assert number["ours"] is not None
+    assert (number["difference"], number["p"], number["significant"], number["deviations"]) == (
+        None,
+        None,
+        None,
+        [],
+    )
+
+
+def test_what_was_tuned_on_the_test_set_is_marked(fake: ModuleType) -> None:
+    """Only the rows of the test-tuned shifts, in the paper and here."""
+    tuned = {
+        row["id"] for row in build_ledger(fake.fake_results(seeds=1).results)["rows"] if row["tuned_on_test"]
+    }
+    assert tuned == {"H6", "H6-threes", "H8"}
+
+
+def test_dead_classes_are_counted(fake: ModuleType) -> None:
+    """A row says how many of its runs never predict a class, and which."""
+    dead = {("D300-noKD", 0): (1, 4), ("D300-noKD", 2): (1,)}
+    row = rows(build_ledger(fake.fake_results(["D300-noKD"], seeds=3, dead=dead).results))["R-fig2-D300-noKD"]
+    assert (row["never_predicted"]["runs"], row["never_predicted"]["of"]) == (2, 3)
+    assert [one["classes"] for one in row["never_predicted"]["which"]] == [[1, 4], [1]]
+
+
+def test_runs_that_only_choose_a_shift_are_never_shown(fake: ModuleType) -> None:
+    """Helper runs on 55,000 cases appear neither as cells nor behind rows."""
+    folder = fake.fake_results(seeds=2)
+    helpers = {result["id"] for result in folder.results if result["name"].endswith("-tuning")}
+    ledger = build_ledger(folder.results)
+    assert helpers
+    assert not any(name.endswith("-tuning") for name in ledger["cells"])
+    assert not any(helpers & set(row["result_ids"]) for row in ledger["rows"])
+
+
+def test_predictions_make_the_one_seed_test_exact(fake: ModuleType) -> None:
+    """The header says which test single runs got."""
+    folder = fake.fake_results(["D800-T20", "D800-noKD"], seeds=1)
+    exact = build_ledger(folder.results, predictions=folder.predictions, labels=folder.labels)
+    assert exact["one_seed_test"] == "exact McNemar test"
+    assert rows(exact)["R-claim-distillation-helps"]["test"] == "exact McNemar test"
+    assert build_ledger(folder.results)["one_seed_test"] == "two-proportion z test"
+
+
+def test_commands_name_the_protocol_and_the_seeds(fake: ModuleType) -> None:
+    """A cell of the grid has a sweep of its own, the rest the command of the folder."""
+    found = rows(build_ledger(fake.fake_results(seeds=2).results))
+    assert (
+        found["R-fig2-D30-T4"]["command"] == "distillkit sweep --D 30 --T 4 --protocol report-2025 --seeds 2"
+    )
+    assert (
+        found["R-teacher"]["command"] == "distillkit reproduce hinton-mnist --protocol report-2025 --seeds 2"
+    )
+    own = rows(build_ledger(fake.fake_results(seeds=2).results, command="distillkit reproduce"))
+    assert own["R-teacher"]["command"] == "distillkit reproduce"

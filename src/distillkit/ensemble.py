@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
+from distillkit.functional.precise import at_least_float32
 from distillkit.outputs import logits_of
 
 
@@ -46,10 +47,21 @@ class Ensemble(nn.Module):
         self.average = average
 
     def forward(self, *inputs: Any, **named_inputs: Any) -> Tensor:
-        """The ensemble's logits, `[batch, classes]`, in float32 or better."""
-        logits = torch.stack(
-            [logits_of(member(*inputs, **named_inputs), "A member of the Ensemble") for member in self.members]
-        )
+        """The ensemble's logits, `[batch, classes]`, in float32 or better.
+
+        Raises:
+            ConfigurationError: The members do not give logits of one shape.
+        """
+        said = [
+            at_least_float32(logits_of(member(*inputs, **named_inputs), "A member of the Ensemble"))
+            for member in self.members
+        ]
+        if len(shapes := {tuple(logits.shape) for logits in said}) > 1:
+            raise ConfigurationError(
+                f"The members of an Ensemble must give logits of one shape, got {sorted(shapes)}: leave out those that "
+                "know other classes."
+            )
+        logits = torch.stack(said)
         if self.average == "logits":
             return logits.mean(dim=0)
         return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(self.members))

@@ -15,11 +15,14 @@ from distillkit.yaml_io import dump_yaml, load_yaml
 
 
 class Policy(BaseModel):
-    """A setting and its behaviour in one: frozen, comparable, hashable, to YAML or JSON and back without loss.
+    """Settings and behaviour in one: frozen, comparable, hashable, to YAML or JSON and back without loss.
 
     A *family root* (`Loss`, `TransferSet`) names the entry-point group of its plug-ins in `family`. A concrete
-    class has `kind: Literal["its_name"] = "its_name"`. Validating a mapping against a root gives an object of the
-    class of its `kind`: one already defined, or the entry point of that name.
+    class has `kind: Literal["its_name"] = "its_name"`. Validating a mapping against a root gives an object of
+    the class of its `kind`: one already defined, or the entry point of that name.
+
+    Raises:
+        ConfigurationError: A setting is not valid; one sentence for each problem.
     """
 
     model_config = ConfigDict(
@@ -34,12 +37,17 @@ class Policy(BaseModel):
     _kinds: ClassVar[dict[str, type[Policy]]] = {}
 
     def __init__(self, /, **settings: Any) -> None:
+        # Not super().__init__: one more frame, and pydantic no longer finds names in annotations where it looks.
         try:
-            super().__init__(**settings)
+            made = self.__pydantic_validator__.validate_python(settings, self_instance=self)
         except ValidationError as error:
             raise ConfigurationError(explain(error)) from None
+        if made is not self:
+            raise ConfigurationError(
+                f"{type(self).__name__} is a family: make one of its classes, or use {type(self).__name__}.from_dict."
+            )
 
-    # As pydantic marks its own: validation fills the fields directly, so the path to a nested field is kept.
+    # As pydantic marks its own: validation then fills the fields itself and keeps the path to a nested one.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
@@ -52,7 +60,8 @@ class Policy(BaseModel):
         if field is None or not isinstance(field.default, str):
             if cls.family and not cls.__abstractmethods__:
                 raise TypeError(
-                    f'{cls.__name__} needs a kind with a default: add the field kind: Literal["my_kind"] = "my_kind".'
+                    f"{cls.__name__} needs a kind with a default: add the field "
+                    'kind: Literal["my_kind"] = "my_kind".'
                 )
             return  # abstract: nothing can name it
         other = cls._kinds.get(field.default)
@@ -76,8 +85,8 @@ class Policy(BaseModel):
             _refuse_unknown_fields(cls, value)
         elif cls._is_root() and not isinstance(value, cls):
             raise ConfigurationError(
-                f"A {cls.__name__} is an object, or a mapping with the field 'kind' (one of {', '.join(cls.kinds())}); "
-                f"got {value!r}."
+                f"A {cls.__name__} is given as an object, or as a mapping with the field 'kind', one of "
+                f"{', '.join(cls.kinds())}; got {value!r}."
             )
         return handler(value)
 
@@ -93,7 +102,8 @@ class Policy(BaseModel):
             other = points.setdefault(point.name, point)
             if other.value != point.value:
                 raise ConfigurationError(
-                    f"Two plug-ins have the kind {point.name!r}: {other.value} and {point.value}; uninstall one of them."
+                    f"Two plug-ins have the kind {point.name!r}: {other.value} and {point.value}; "
+                    "uninstall one of them."
                 )
         return points
 
@@ -116,7 +126,7 @@ class Policy(BaseModel):
             raise ConfigurationError(
                 f"A {what} needs the field 'kind', one of {', '.join(cls.kinds())}; got {came}."
             )
-        # A plug-in is loaded even where the kind is known already: if it defines another class, that is an error.
+        # A plug-in is loaded even where the kind is known: if it defines another class, that is an error.
         if (point := cls.plugins().get(kind)) is not None:
             cls._load(point)
         elif kind not in cls._kinds:
@@ -137,8 +147,8 @@ class Policy(BaseModel):
             ) from error
         if loaded is not cls._kinds.get(point.name):
             raise ConfigurationError(
-                f"The plug-in {point.name!r} ({point.value}) is not the {cls.__name__} of that kind: its entry point "
-                f"must have the name of its kind, and point at the class."
+                f"The plug-in {point.name!r} ({point.value}) is not a {cls.__name__} of that kind: an entry point "
+                "must have the name of its kind and point at the class."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,7 +222,8 @@ def _refuse_unknown_fields(cls: type[BaseModel], value: Mapping[Any, Any]) -> No
     for name in value:
         if name not in known:
             raise ConfigurationError(
-                f"{cls.__name__} has no field {name!r}{_probably(str(name), known)}; its fields are {', '.join(known)}."
+                f"{cls.__name__} has no field {name!r}{_probably(str(name), known)}; its fields are "
+                f"{', '.join(known)}."
             )
 
 

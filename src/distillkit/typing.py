@@ -15,7 +15,7 @@ Labels: TypeAlias = "Tensor"
 """True classes, `[...]`, int64 in `[0, classes)`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
     """What one side, teacher or student, said of a batch."""
 

@@ -9,8 +9,8 @@ import yaml
 
 from distillkit.errors import ConfigurationError
 
-# Plain scalars as in YAML 1.2, where PyYAML keeps to 1.1: `1e-3` and `1.5e3` are numbers and not strings, and `on`,
-# `no`, `1:30`, `010` and `2026-01-01` are what they look like: strings, or the number 10.
+# Plain scalars as in YAML 1.2, where PyYAML keeps to 1.1: `1e-3` and `1.5e3` are numbers and not strings,
+# and `on`, `no`, `1:30`, `010` and `2026-01-01` are what they look like: strings, or the number 10.
 _SCALARS = (
     ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
@@ -25,6 +25,7 @@ _SCALARS = (
     ),
     ("merge", re.compile(r"^<<$"), ["<"]),
 )
+_MOST_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,7 +33,7 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own name
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen: set[tuple[str, str]] = set()
         for key_node, _ in node.value:
@@ -59,12 +60,12 @@ for _name, _pattern, _first in _SCALARS:
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
-def load_yaml(text: str, source: str = "the YAML text") -> Any:
+def load_yaml(text: str, source: str = "The YAML text") -> Any:
     """Parse YAML with the safe loader.
 
     Args:
         text: One YAML document.
-        source: What it is called at the beginning of the error.
+        source: Begins the sentence of the error.
 
     Raises:
         ConfigurationError: `text` is not YAML; names `source`, the line and the column.
@@ -74,20 +75,43 @@ def load_yaml(text: str, source: str = "the YAML text") -> Any:
         {'rate': 0.001, 'compile': 'on'}
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader subclass
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader subclass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
-        raise ConfigurationError(f"{source[:1].upper()}{source[1:]} is not valid YAML{where}: {problem}.") from None
+        sentence = f"{source} is not valid YAML{where}: {problem}."
+        raise ConfigurationError(sentence) from None
+    except RecursionError:
+        raise ConfigurationError(f"{source} cannot be read: it is nested too deeply.") from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise ConfigurationError(f"{source} cannot be read: {error}.") from None
+    if _values_in(value, {}) > _MOST_VALUES:
+        raise ConfigurationError(
+            f"{source} cannot be read: its aliases (*name) stand for more than {_MOST_VALUES} values, or for "
+            "what they are part of."
+        )
+    return value
+
+
+def _values_in(value: Any, counts: dict[int, int]) -> int:
+    """How many values there are with every alias written out: a short text can stand for billions."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in counts:
+        counts[id(value)] = _MOST_VALUES + 1  # what it counts for within itself
+        parts = value.values() if isinstance(value, dict) else value
+        counts[id(value)] = 1 + sum(_values_in(part, counts) for part in parts)
+    return counts[id(value)]
 
 
 def dump_yaml(value: Any) -> str:
     """Write plain data as YAML, keys in the order given; `load_yaml` gives back what went in.
 
     Example:
-        >>> dump_yaml({"rate": 0.001, "name": "1e3"})
-        "rate: 0.001\\nname: '1e3'\\n"
+        >>> print(dump_yaml({"rate": 0.001, "name": "1e3"}), end="")
+        rate: 0.001
+        name: '1e3'
     """
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text

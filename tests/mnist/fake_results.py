@@ -98,8 +98,11 @@ def _predict(
     others = np.flatnonzero(~lost & (labels != 3)) if "omit3" in cell else np.flatnonzero(~lost)
     wanted = max(0, wanted - int(lost.sum())) if unseen else wanted
     wrong = rng.choice(others, wanted, replace=False)
-    for index in (*wrong, *np.flatnonzero(lost)):
-        predicted[index] = rng.choice([one for one in allowed if one != labels[index]])
+    changed = np.concatenate([wrong, np.flatnonzero(lost)])
+    # A class that may be predicted, other than the true one.
+    places = rng.integers(0, len(allowed), len(changed))
+    clash = np.asarray(allowed)[places] == labels[changed]
+    predicted[changed] = np.asarray(allowed)[(places + clash) % len(allowed)]
     return predicted.astype(np.uint8)
 
 

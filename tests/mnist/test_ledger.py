@@ -47,7 +47,7 @@ def test_the_ledger_is_json(fake: ModuleType, seeds: int) -> None:
 
 
 def test_numbers_of_3000_epochs_are_toys_under_25(fake: ModuleType) -> None:
-    """The paper's numbers are shown but not judged under the report's protocols; its directions are judged."""
+    """The paper's numbers are shown, not judged, under the report's protocols; its directions are judged."""
     found = rows(build_ledger(fake.fake_results(seeds=4).results))
     assert found["H1"]["verdict"] == "toy"
     assert found["H1"]["deviations"][0] == "25 epochs instead of 3,000."

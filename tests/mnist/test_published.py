@@ -29,8 +29,9 @@ def test_figure_2_has_25_epochs_and_the_printed_ends() -> None:
 @pytest.mark.parametrize(
     ("number", "value"),
     [
-        ("H1", 67), ("H2", 146), ("H3", 74), ("H5", 206), ("H5-threes", 133), ("H6", 109), ("H6-threes", 14), ("H7", 47.3),
-        ("H8", 13.2), ("R-teacher", 143), ("R-baseline", 188), ("R-distilled", 158), ("R-omit3", 224), ("R-omit3-threes", 100),
+        ("H1", 67), ("H2", 146), ("H3", 74), ("H5", 206), ("H5-threes", 133), ("H6", 109), ("H6-threes", 14),
+        ("H7", 47.3), ("H8", 13.2), ("R-teacher", 143), ("R-baseline", 188), ("R-distilled", 158),
+        ("R-omit3", 224), ("R-omit3-threes", 100),
     ],
 )  # fmt: skip
 def test_the_numbers_are_those_of_the_papers(number: str, value: float) -> None:

@@ -25,7 +25,7 @@ def text(fake: ModuleType, tmp_path: Path) -> str:
 
 
 def test_the_report_has_every_section(text: str) -> None:
-    """What was run, numbers, claims, figures, dead classes, corrections, deviations, what is left out, how to check."""
+    """From what was run to what is left out and how to check it."""
     for title in (
         "What was run",
         "Published numbers and ours",

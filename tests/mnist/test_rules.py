@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.statistics import mcnemar, two_proportion_z
@@ -40,6 +41,8 @@ def runs(cells: dict[str, list[int]], threes: int = 0) -> Evidence:
     [
         ([150, 160, 155], 158, "verified"),  # inside the interval
         ([150, 150, 150], 160, "verified"),  # no spread, 10 cases apart
+        ([150, 151, 149], 161, "falsified"),  # outside the interval, 11 cases apart
+        ([150, 151, 149], 160, "verified"),  # outside the interval, 10 cases apart
         ([150, 151, 150], 188, "falsified"),  # outside
         ([150, 150, 150], 170, "inconclusive"),  # no spread to compare with, proportions do not differ
         ([150, 150, 150], 250, "falsified"),  # no spread, proportions differ
@@ -52,7 +55,7 @@ def runs(cells: dict[str, list[int]], threes: int = 0) -> Evidence:
     ],
 )
 def test_band(values: list[int], published: float, verdict: str) -> None:
-    """Inside the interval of one more run or 10 cases: verified; too wide or one seed: inconclusive; else falsified."""
+    """Inside the interval or 10 cases: verified; too wide or one seed: inconclusive; else falsified."""
     finding = Band("D800-noKD").find(runs({"D800-noKD": values}), published)
     assert finding.verdict == verdict
 
@@ -134,13 +137,15 @@ HOT = {
 
 
 def test_similar_above() -> None:
-    """Means within the margin at every width that is wide enough; narrow widths and low temperatures do not count."""
+    """Means within the margin at every wide enough width; narrow ones and low temperatures do not count."""
     rule = SimilarAbove(narrowest=300, above=8, margin=15)
     assert rule.find(runs({**HOT, "D300-T4": [500] * 4}), None).verdict == "verified"
     apart = rule.find(runs({**HOT, "D800-T10": [150, 155, 151, 149], "D800-T20": [190, 196, 191, 192]}), None)
     assert apart.verdict == "falsified"
     assert apart.difference == pytest.approx(41.0)
     assert "D = 300" in apart.note
+    p = stats.ttest_rel([150, 155, 151, 149], [190, 196, 191, 192]).pvalue
+    assert apart.p == pytest.approx(p)
     assert rule.find(runs({name: values[:1] for name, values in HOT.items()}), None).verdict == "inconclusive"
     assert rule.find(runs({"D300-T10": [165]}), None).verdict == "not attempted"
 
@@ -170,7 +175,7 @@ def test_best_between() -> None:
 
 
 def test_higher_is_better() -> None:
-    """Errors fall at every width: verified; rise at one: falsified; one seed: inconclusive; two temperatures: not attempted."""
+    """Errors fall at every width: verified; rise at one: falsified; one seed: inconclusive."""
     rule = HigherIsBetter()
     falling = {"D30-T1": 450, "D30-T4": 400, "D30-T20": 350, "D30-T50": 300}
     rising = {"D300-T1": 150, "D300-T4": 200, "D300-T20": 250, "D300-T50": 300}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,13 +20,19 @@ from distillkit.mnist.verify import VerifyOutcome, verify_folder
 CELLS = ("teacher", "D800-noKD", "D800-T20", "D800-T20-omit3", "D800-T20-omit3-bias-test-tuned")
 
 
-@pytest.fixture
-def run(fake: ModuleType, tmp_path: Path) -> tuple[Path, Any]:
-    """A finished folder of five cells and three seeds, and the true labels."""
+@pytest.fixture(scope="module")
+def finished(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A finished folder of five cells and three seeds, and the true labels; not to be changed."""
     folder = fake.fake_results(CELLS, seeds=3)
-    path = folder.write(tmp_path / "run")
+    path = folder.write(tmp_path_factory.mktemp("finished") / "run")
     build_outputs(path, folder.results, test_labels=folder.labels)
     return path, folder.labels
+
+
+@pytest.fixture
+def run(finished: tuple[Path, Any], tmp_path: Path) -> tuple[Path, Any]:
+    """A copy of the finished folder to damage, and the true labels."""
+    return shutil.copytree(finished[0], tmp_path / "run"), finished[1]
 
 
 def change(path: Path, edit: Callable[[list[dict[str, Any]]], object]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from distillkit.cli import folders, reproduce, sweep
+from distillkit.cli import folders, policies, reproduce, sweep, train
 from distillkit.cli.commands import Commands, ListsCommand, end_on_sigterm
 from distillkit.cli.console import stdout
 
@@ -19,11 +19,11 @@ app = typer.Typer(
 )
 app.add_typer(reproduce.app, name="reproduce")
 app.command("sweep", cls=ListsCommand)(sweep.sweep)
-# app.command("train")(train.train)
+app.command("train")(train.train)
 app.command("report")(folders.report)
 app.command("verify")(folders.verify)
-# app.command("losses")(policies.losses)
-# app.command("transfer-sets")(policies.transfer_sets)
+app.command("losses")(policies.losses)
+app.command("transfer-sets")(policies.transfer_sets)
 
 
 def _version(wanted: bool) -> None:
@@ -39,7 +39,7 @@ def distillkit(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks. [env: DISTILLKIT_DEBUG]")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, as DISTILLKIT_DEBUG=1 does.")] = False,
 ) -> None:
     """Distil any PyTorch teacher into any student, and repeat the experiments that started the field.
 

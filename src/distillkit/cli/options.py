@@ -41,7 +41,7 @@ Data = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder that holds MNIST/raw, torchvision's root. [env: DISTILLKIT_DATA]", show_default=False),
+    typer.Option(help="Folder that holds MNIST/raw, torchvision's root; else DISTILLKIT_DATA names it.", show_default=False),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[PrecisionChoice, typer.Option(help="Of the forward pass; auto: bf16 where the hardware has it.")]

@@ -44,8 +44,9 @@ def hinton_mnist(
 ) -> None:
     """Every MNIST experiment of Hinton, Vinyals & Dean (2015) and of the 2025 report that repeats them.
 
-    A teacher and its students: distilled and not, at six temperatures and three widths; with a digit left out, with two
-    digits alone; with biases corrected. Each run ends on disk: Ctrl-C loses the run in hand, and the same command goes on.
+    Students distilled and not, of three widths, at six temperatures; one digit left out; two digits alone.
+
+    Each run ends on disk: Ctrl-C loses the run in hand, and the same command goes on.
 
     [dim]distillkit reproduce hinton-mnist --quick[/]
 

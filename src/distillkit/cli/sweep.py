@@ -20,8 +20,8 @@ def sweep(
     losses: Annotated[
         list[str] | None,
         typer.Option(
-            help="Kinds of losses (distillkit losses lists them), or several joined by + for their plain sum. "
-            "[default: soft_targets+hard_labels]",
+            help="Kinds of losses (distillkit losses lists them), or several joined by + for their plain sum; "
+            "soft_targets+hard_labels where none is named.",
             show_default=False,
         ),
     ] = None,
@@ -41,7 +41,9 @@ def sweep(
 ) -> None:
     """Distil one MNIST teacher into students of several widths, at several temperatures.
 
-    Each width is trained on hard labels alone, too. Ctrl-C loses the run in hand, and the same command goes on.
+    Each width is trained on hard labels alone, too.
+
+    Ctrl-C loses the run in hand, and the same command goes on.
 
     [dim]distillkit sweep --D 30 300 800 --T 1 2 4 10 20 50[/]
 

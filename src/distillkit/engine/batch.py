@@ -20,9 +20,26 @@ class Batch:
     labels: Tensor | None
     indices: Tensor | None = None
 
+    def first_tensor(self) -> Tensor:
+        """A tensor with one row an example.
+
+        Raises:
+            ConfigurationError: The inputs are neither a tensor nor a mapping of tensors.
+        """
+        parts = list(self.inputs.values()) if isinstance(self.inputs, Mapping) else [self.inputs]
+        for part in parts:
+            if isinstance(part, Tensor) and part.dim() > 0:
+                return part
+        raise ConfigurationError(
+            "This transfer set needs inputs that are a tensor, or a mapping of tensors, with one row an example; got "
+            f"{type(self.inputs).__name__}."
+        )
+
 
 def as_batch(value: Any, device: torch.device | None = None) -> Batch:
     """The batch in `(inputs, labels)`, inputs alone, or a mapping whose `labels`, if any, are the labels.
+
+    Labels of any whole-number type become int64, which torch's losses want.
 
     Raises:
         ConfigurationError: It is none of these.
@@ -32,8 +49,7 @@ def as_batch(value: Any, device: torch.device | None = None) -> Batch:
     elif isinstance(value, Tensor):
         inputs, labels = value, None
     elif isinstance(value, Mapping):
-        inputs = {name: part for name, part in value.items() if name != "labels"}
-        labels = value.get("labels")
+        inputs, labels = _without_labels(value), value.get("labels")
     elif isinstance(value, (tuple, list)) and len(value) in {1, 2}:
         inputs, labels = value[0], value[1] if len(value) == 2 else None
     else:
@@ -43,6 +59,8 @@ def as_batch(value: Any, device: torch.device | None = None) -> Batch:
         )
     if labels is not None and not isinstance(labels, Tensor):
         raise ConfigurationError(f"Labels must be a tensor of classes, got {type(labels).__name__}.")
+    if labels is not None and not (labels.is_floating_point() or labels.is_complex()):
+        labels = labels.long()
     indices = value.indices if isinstance(value, Batch) else None
     return Batch(move(inputs, device), move(labels, device), indices)
 
@@ -54,3 +72,10 @@ def move(value: Any, device: torch.device | None) -> Any:
     if isinstance(value, Mapping):
         return {name: move(part, device) for name, part in value.items()}
     return value.to(device, non_blocking=True) if hasattr(value, "to") else value
+
+
+def _without_labels(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    inputs = {name: part for name, part in value.items() if name != "labels"}
+    if not inputs:
+        raise ConfigurationError("A mapping must hold the model's inputs by name beside 'labels'; got no input.")
+    return inputs

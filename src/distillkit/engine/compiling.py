@@ -9,8 +9,6 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from distillkit.errors import ConfigurationError
-
 logger = logging.getLogger("distillkit")
 
 CompileMode = Literal["auto", "on", "off"]
@@ -24,12 +22,7 @@ def forward_of(student: nn.Module, compile_mode: CompileMode, steps: int, device
 
     `auto` compiles on a GPU where at least 2,000 steps lie ahead. A CPU gains a few percent and waits seconds
     for them, so there it is left alone.
-
-    Raises:
-        ConfigurationError: There is no such mode.
     """
-    if compile_mode not in {"auto", "on", "off"}:
-        raise ConfigurationError(f"compile must be auto, on or off, got {compile_mode!r}.")
     wanted = compile_mode == "on" or (compile_mode == "auto" and device.type == "cuda" and steps >= _STEPS_THAT_PAY)
     if compile_mode == "auto":
         logger.info("torch.compile is %s: %d steps ahead on %s", "on" if wanted else "off", steps, device.type)
@@ -37,25 +30,28 @@ def forward_of(student: nn.Module, compile_mode: CompileMode, steps: int, device
 
 
 class _OrAsItIs:
-    """A compiled forward pass that falls back to the module where the machine cannot compile."""
+    """A compiled forward pass that falls back to the module, for good, where the machine cannot compile."""
 
     def __init__(self, student: nn.Module) -> None:
-        self._student = student
-        self._forward: Callable[..., Any] = torch.compile(student)
-        self._works = False
-
-    def __call__(self, *inputs: Any, **named_inputs: Any) -> Any:
-        if self._works:
-            return self._forward(*inputs, **named_inputs)
         from torch._dynamo.exc import TorchDynamoException
         from torch._inductor.exc import InductorError
 
+        self._cannot = (TorchDynamoException, InductorError)
+        self._student = student
+        self._forward: Callable[..., Any] = student
         try:
-            output = self._forward(*inputs, **named_inputs)
-        except (TorchDynamoException, InductorError) as error:
-            reason = str(error).strip().splitlines()[0]
-            logger.warning("torch.compile does not work here, so the student runs as it is: %s", reason)
-            self._forward = self._student
-            output = self._student(*inputs, **named_inputs)
-        self._works = True
-        return output
+            self._forward = torch.compile(student)
+        except RuntimeError as error:  # no compiler for this Python or system
+            self._give_up(error)
+
+    def __call__(self, *inputs: Any, **named_inputs: Any) -> Any:
+        try:
+            return self._forward(*inputs, **named_inputs)
+        except self._cannot as error:  # at the first batch, or at one of another shape
+            self._give_up(error)
+        return self._student(*inputs, **named_inputs)
+
+    def _give_up(self, error: Exception) -> None:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        logger.warning("torch.compile does not work here, so the student runs as it is: %s", reason)
+        self._forward = self._student

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from distillkit.engine.batch import Batch, as_batch
+from distillkit.engine.batch import as_batch
 from distillkit.engine.callbacks import Callback
 from distillkit.engine.compiling import CompileMode, forward_of
+from distillkit.engine.data_forms import as_source
 from distillkit.engine.evaluator import Evaluator, all_logits
 from distillkit.engine.first_batch import check_devices, check_optimizer
 from distillkit.engine.modes import mode
 from distillkit.engine.order import epoch_order, epoch_seed
 from distillkit.engine.precision import PrecisionName, resolve_precision
-from distillkit.engine.sources import Source, as_source
+from distillkit.engine.randomness import own_randomness
+from distillkit.engine.selection import select
+from distillkit.engine.settings import (
+    OptimizerFactory,
+    Schedule,
+    ScheduleFactory,
+    callbacks_of,
+    check_modules,
+    one_of,
+    optimizer_for,
+    schedule_for,
+    whole_number,
+)
+from distillkit.engine.sources import Source
 from distillkit.engine.step_log import StepLog
-from distillkit.engine.teacher_signal import LiveTeacher, TeacherCacheMode, TeacherSignal, teacher_signal, viewed
+from distillkit.engine.teacher_cache import TeacherCache
+from distillkit.engine.teacher_signal import (
+    LiveTeacher,
+    TeacherCacheMode,
+    TeacherSignal,
+    refuse_unsound_cache,
+    teacher_signal,
+)
 from distillkit.engine.update import Update
+from distillkit.engine.views import viewed
 from distillkit.errors import ConfigurationError
 from distillkit.metrics import Evaluation
 from distillkit.transfer_sets import Full, TransferSet
@@ -31,9 +51,6 @@ from distillkit.typing import LossFn
 
 if TYPE_CHECKING:
     import pandas as pd
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
-ScheduleFactory = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 
 
 class Distiller:
@@ -55,7 +72,8 @@ class Distiller:
         precision: Of the forward pass: `"auto"`, `"fp32"`, `"bf16"` or `"fp16"`.
         compile: Whether `torch.compile` is used: `"auto"`, `"on"` or `"off"`.
         teacher_cache: Whether the teacher's answers are computed once: `"auto"` where that is known to be sound
-            (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never.
+            (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never; or a
+            `TeacherCache` that several Distillers share, otherwise as `"auto"`.
         callbacks: What is called as the training goes.
         seed: Of the order of the data and of dropout: same seed, same history, to the bit, on one CPU.
 
@@ -82,34 +100,36 @@ class Distiller:
         loss: LossFn,
         transfer_set: TransferSet | None = None,
         optimizer: Optimizer | OptimizerFactory | None = None,
-        schedule: LRScheduler | ReduceLROnPlateau | ScheduleFactory | None = None,
+        schedule: Schedule | ScheduleFactory | None = None,
         schedule_unit: str = "epoch",
         clip_norm: float | None = None,
         precision: PrecisionName = "auto",
         compile: CompileMode = "auto",
-        teacher_cache: TeacherCacheMode = "auto",
+        teacher_cache: TeacherCacheMode | TeacherCache = "auto",
         callbacks: Sequence[Callback] = (),
         seed: int = 0,
     ) -> None:
-        _refuse_what_is_no_module(teacher, student)
+        check_modules(teacher, student)
         if not callable(loss):
             raise ConfigurationError(f"loss must be a Loss or a callable, got {type(loss).__name__}.")
+        if transfer_set is not None and not isinstance(transfer_set, TransferSet):
+            raise ConfigurationError(f"transfer_set must be a TransferSet, got {type(transfer_set).__name__}.")
         if clip_norm is not None and not clip_norm > 0:
             raise ConfigurationError(f"clip_norm must be above 0 or None, got {clip_norm!r}.")
-        if schedule_unit not in {"epoch", "step"}:
-            raise ConfigurationError(f"schedule_unit must be 'epoch' or 'step', got {schedule_unit!r}.")
-        if teacher_cache not in {"auto", "on", "off"}:
-            raise ConfigurationError(f"teacher_cache must be auto, on or off, got {teacher_cache!r}.")
+        one_of("compile", compile, ("auto", "on", "off"))
+        if not isinstance(teacher_cache, TeacherCache):
+            one_of("teacher_cache", teacher_cache, ("auto", "on", "off"))
         self.teacher, self.student, self.loss = teacher, student, loss
         self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
-        self.optimizer = _optimizer_for(student, optimizer)
-        self.schedule = schedule(self.optimizer) if callable(schedule) else schedule
-        self.schedule_unit, self.clip_norm, self.seed = schedule_unit, clip_norm, seed
-        self.compile, self.teacher_cache, self.callbacks = compile, teacher_cache, tuple(callbacks)
+        self.optimizer = optimizer_for(student, optimizer)
+        self.schedule = schedule_for(self.optimizer, schedule, schedule_unit)
+        self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
+        self.seed = whole_number("seed", seed)
+        self.compile, self.teacher_cache, self.callbacks = compile, teacher_cache, callbacks_of(callbacks)
         self.device = next(student.parameters()).device
         self.precision = resolve_precision(precision, self.device)
         self.epochs_done = 0
-        self._update: Update | None = None
+        self._own_loop: tuple[Update, LiveTeacher | None] | None = None
         self._stopped = False
 
     def fit(
@@ -141,30 +161,35 @@ class Distiller:
         """
         import pandas as pd
 
-        if epochs < 1:
-            raise ConfigurationError(f"epochs must be at least 1, got {epochs!r}.")
+        epochs = whole_number("epochs", epochs, at_least=1)
         check_devices(self.student, self.teacher, self.device)
         source = as_source(train, self.device, batch_size=batch_size, num_workers=num_workers)
-        selected = self._selected(source)
-        evaluator = None
-        if evaluate_on is not None:
-            evaluator = Evaluator(as_source(evaluate_on, self.device), self.teacher, self.precision)
-        signal = None
-        if self.teacher is not None:
-            signal = teacher_signal(
-                self.teacher, source, selected, self.transfer_set, self.precision, self.teacher_cache
-            )
+        refuse_unsound_cache(self.teacher_cache, source, self.transfer_set)
+        with own_randomness(self.seed, self.device):
+            selected = select(source, self.transfer_set)
+            evaluator = None if evaluate_on is None else self._evaluator(evaluate_on)
+            signal = None
+            if self.teacher is not None:
+                signal = teacher_signal(
+                    self.teacher,
+                    source,
+                    selected=selected,
+                    transfer_set=self.transfer_set,
+                    precision=self.precision,
+                    cache=self.teacher_cache,
+                )
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
-        self._make_update(steps * epochs)
+        update = self._make_update(steps * epochs)
         self._stopped = False
         self._tell("on_fit_start", epochs, steps)
         rows: list[dict[str, Any]] = []
         seconds: list[float] = []
         for _ in range(epochs):
             began = time.perf_counter()
-            row = self._train_epoch(source, selected, signal)
-            if evaluator is not None:
-                row |= evaluator.evaluate(self.student).numbers()
+            with own_randomness(epoch_seed(self.seed, self.epochs_done), self.device):
+                row = self._train_epoch(update, source, selected, signal)
+                if evaluator is not None:
+                    row |= evaluator.evaluate(self.student).numbers()
             seconds.append(time.perf_counter() - began)
             rows.append({"epoch": self.epochs_done, **row})
             self._tell("on_epoch_end", rows[-1])
@@ -177,6 +202,8 @@ class Distiller:
     def step(self, batch: Any) -> dict[str, Tensor]:
         """One update on one batch, for a training loop of your own; the teacher answers live.
 
+        The loop is yours: so are the student's mode (`student.train()`), the seed and the schedule.
+
         Args:
             batch: `(inputs, labels)`, inputs alone, or a mapping with `labels`, on any device.
 
@@ -187,114 +214,77 @@ class Distiller:
             ConfigurationError: On the first batch: models, batch and settings do not fit together. Or there is a
                 transfer set, which only `fit` can use.
         """
-        if self._update is None:
+        if self._own_loop is None:
             if self.transfer_set != Full():
                 raise ConfigurationError(
                     f"step() takes a batch as it comes and cannot use {type(self.transfer_set).__name__}: use fit(), or leave "
                     "transfer_set out and choose the examples yourself."
                 )
             check_devices(self.student, self.teacher, self.device)
-            self._make_update(steps=0)
-            self._live = None if self.teacher is None else LiveTeacher(self.teacher, self.precision)
+            live = None if self.teacher is None else LiveTeacher(self.teacher, self.precision)
+            self._own_loop = self._make_update(steps=0), live
+        update, live = self._own_loop
         moved = as_batch(batch, self.device)
-        assert self._update is not None
-        return self._update(moved, None if self._live is None else self._live(moved))
+        return update(moved, None if live is None else live(moved))
 
     def evaluate(self, data: Any) -> Evaluation:
         """The student's metrics on labelled data, and its agreement with the teacher if there is one."""
-        return Evaluator(as_source(data, self.device), self.teacher, self.precision).evaluate(self.student)
+        check_devices(self.student, self.teacher, self.device)
+        with own_randomness(self.seed, self.device):
+            return self._evaluator(data).evaluate(self.student)
 
     def logits(self, data: Any) -> Tensor:
         """The student's logits on data with or without labels, `[cases, classes]`, float32."""
-        return all_logits(self.student, as_source(data, self.device), self.precision)
+        with own_randomness(self.seed, self.device):
+            return all_logits(self.student, as_source(data, self.device), self.precision)
 
     def stop(self) -> None:
         """Make the epoch in hand the last; for callbacks."""
         self._stopped = True
 
-    def _selected(self, source: Source) -> Tensor | None:
-        if source.size is None:
-            if self.transfer_set.selects:
-                raise ConfigurationError(
-                    f"{type(self.transfer_set).__name__} chooses examples by their numbers, and a stream of batches has none: "
-                    "pass tensors, a Dataset, or a DataLoader with a plain sampler and without drop_last."
-                )
-            return None
-        labels = source.labels() if self.transfer_set.selects_by_label else None
-        selected = self.transfer_set.select(source.size, labels).cpu()
-        if not len(selected):
-            raise ConfigurationError(f"The transfer set {self.transfer_set!r} leaves no example of {source.size}.")
-        return selected
+    def _evaluator(self, data: Any) -> Evaluator:
+        return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
 
-    def _make_update(self, steps: int) -> None:
+    def _make_update(self, steps: int) -> Update:
         check_optimizer(self.optimizer, self.student)
         forward = forward_of(self.student, self.compile, steps, self.device)
-        self._update = Update(self.student, forward, self.loss, self.optimizer, self.precision, self.clip_norm)
+        return Update(
+            self.student,
+            forward=forward,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            precision=self.precision,
+            clip_norm=self.clip_norm,
+        )
 
-    def _train_epoch(self, source: Source, selected: Tensor | None, signal: TeacherSignal | None) -> dict[str, Any]:
-        assert self._update is not None
+    def _train_epoch(
+        self, update: Update, source: Source, selected: Tensor | None, signal: TeacherSignal | None
+    ) -> dict[str, Any]:
         epoch = self.epochs_done
         log = StepLog(epoch)
-        learning_rate = self.optimizer.param_groups[0]["lr"]
+        learning_rate = float(self.optimizer.param_groups[0]["lr"])
+        each_step = self.schedule is not None and self.schedule_unit == "step"
         order = selected
         if selected is not None and source.shuffles:
             order = epoch_order(selected, self.seed, epoch)
-        position = 0
-        with mode(self.student, training=True), _own_randomness(epoch_seed(self.seed, epoch), self.device):
-            for step, raw in enumerate(source.batches(order), start=1):
-                batch = viewed(raw, self.transfer_set, epoch, position)
-                position += source.batch_size
-                log.add(self._update(batch, None if signal is None else signal(batch)))
-                if self.schedule is not None and self.schedule_unit == "step":
-                    self._advance_schedule(None)
+        with mode(self.student, training=True):
+            for step, batch in enumerate(viewed(source.batches(order), self.transfer_set, epoch), start=1):
+                log.add(update(batch, None if signal is None else signal(batch)))
+                if each_step:
+                    self._advance_schedule()
                 self._tell("on_step_end", step)
         means = log.means()
-        if self.schedule is not None and self.schedule_unit == "epoch":
+        if not each_step:
             self._advance_schedule(means["loss"])
         self.epochs_done += 1
         return {**means, "learning_rate": learning_rate}
 
-    def _advance_schedule(self, loss: float | None) -> None:
+    def _advance_schedule(self, epoch_loss: float | None = None) -> None:
         if isinstance(self.schedule, ReduceLROnPlateau):
-            if loss is None:
-                raise ConfigurationError("ReduceLROnPlateau looks at an epoch's loss: use schedule_unit='epoch'.")
-            self.schedule.step(loss)
+            self.schedule.step(epoch_loss)  # type: ignore[arg-type]  # by steps it is refused
         elif self.schedule is not None:
             self.schedule.step()
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self, *arguments)
-
-
-@contextmanager
-def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators seeded for a while, then as they were: the caller's randomness is not ours to move."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def _refuse_what_is_no_module(teacher: object, student: object) -> None:
-    if isinstance(teacher, (list, tuple)):
-        raise ConfigurationError(
-            "Several teachers are one Ensemble: pass Ensemble([...], average='probabilities') or average='logits'."
-        )
-    for side, module in (("teacher", teacher), ("student", student)):
-        if not isinstance(module, nn.Module) and not (side == "teacher" and module is None):
-            raise ConfigurationError(f"The {side} must be a torch.nn.Module, got {type(module).__name__}.")
-    if teacher is student:
-        raise ConfigurationError("Teacher and student are one object: copy it (copy.deepcopy) to distil it into itself.")
-    if isinstance(student, nn.Module) and not any(parameter.requires_grad for parameter in student.parameters()):
-        raise ConfigurationError("The student has no trainable parameters.")
-
-
-def _optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | None) -> Optimizer:
-    if optimizer is None:
-        return torch.optim.AdamW(student.parameters(), lr=1e-3)
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    made = optimizer(student.parameters())
-    if not isinstance(made, Optimizer):
-        raise ConfigurationError(f"optimizer must be, or make, a torch.optim.Optimizer; got {type(made).__name__}.")
-    return made

@@ -5,48 +5,91 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from distillkit.engine.first_batch import check_evaluation
 from distillkit.engine.modes import mode
 from distillkit.engine.precision import Precision
 from distillkit.engine.sources import Source
+from distillkit.engine.teacher_cache import TeacherCache
+from distillkit.engine.teacher_signal import TeacherCacheMode, TeacherSignal, teacher_signal
 from distillkit.errors import ConfigurationError
 from distillkit.metrics import Evaluation, evaluate_logits
 from distillkit.outputs import call, logits_of
+from distillkit.transfer_sets import Full
 
 
 def all_logits(model: nn.Module, source: Source, precision: Precision) -> Tensor:
     """The logits of every case in the order of the source, `[cases, classes]`, float32; evaluation mode, no gradients."""
-    return _logits_and_labels(model, source, precision)[0]
+    return _ask(model, source, precision, None)[0]
 
 
 class Evaluator:
-    """One labelled set, and what the teacher says of it, asked once."""
+    """One labelled set, and what the teacher says of it: asked once where that is sound, else beside the student.
 
-    def __init__(self, source: Source, teacher: nn.Module | None, precision: Precision) -> None:
-        self._source, self._precision, self._teacher = source, precision, teacher
-        self._teacher_logits: Tensor | None = None
+    Raises:
+        ConfigurationError: The data hold nothing, or are known to have no labels.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        teacher: nn.Module | None,
+        precision: Precision,
+        cache: TeacherCacheMode | TeacherCache,
+    ) -> None:
+        _refuse_nothing(source)
+        if source.unchanging and source.labels() is None:
+            raise _no_labels()
+        self._source, self._precision = source, precision
+        self._signal: TeacherSignal | None = None
+        if teacher is not None:
+            self._signal = teacher_signal(
+                teacher, source, selected=None, transfer_set=Full(), precision=precision, cache=cache
+            )
 
     def evaluate(self, student: nn.Module) -> Evaluation:
         """The student's metrics.
 
         Raises:
-            ConfigurationError: The data have no labels.
+            ConfigurationError: The data have no labels, or labels and outputs do not fit together.
         """
-        logits, labels = _logits_and_labels(student, self._source, self._precision)
+        logits, teacher_logits, labels = _ask(student, self._source, self._precision, self._signal)
         if labels is None:
-            raise ConfigurationError("Evaluation needs labels: give (inputs, labels), or use logits() for inputs alone.")
-        if self._teacher is not None and self._teacher_logits is None:
-            self._teacher_logits = all_logits(self._teacher, self._source, self._precision)
-        return evaluate_logits(logits, labels, self._teacher_logits)
+            raise _no_labels()
+        check_evaluation(logits, teacher_logits, labels)
+        return evaluate_logits(logits, labels, teacher_logits)
 
 
-def _logits_and_labels(model: nn.Module, source: Source, precision: Precision) -> tuple[Tensor, Tensor | None]:
-    logits, labels = [], []
+def _ask(
+    model: nn.Module, source: Source, precision: Precision, signal: TeacherSignal | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The logits of model and teacher and the labels of all cases, in one pass: a stream may come in another order next time."""
+    _refuse_nothing(source)
+    logits, teacher_logits, labels = [], [], []
     with mode(model, training=False), torch.no_grad():
         for batch in source.batches(batch_size=source.inference_batch_size):
             with precision.autocast():
                 logits.append(logits_of(call(model, batch.inputs)).float())
-            labels.append(batch.labels)
+            if signal is not None:
+                teacher_logits.append(signal(batch).logits.float())
+            if batch.labels is not None:
+                labels.append(batch.labels)
     if not logits:
-        raise ConfigurationError("There are no cases to evaluate.")
-    known = [part for part in labels if part is not None]
-    return torch.cat(logits), torch.cat(known) if len(known) == len(labels) else None
+        raise _nothing()
+    return (
+        torch.cat(logits),
+        torch.cat(teacher_logits) if teacher_logits else None,
+        torch.cat(labels) if len(labels) == len(logits) else None,
+    )
+
+
+def _refuse_nothing(source: Source) -> None:
+    if source.size == 0:
+        raise _nothing()
+
+
+def _nothing() -> ConfigurationError:
+    return ConfigurationError("There are no cases to evaluate.")
+
+
+def _no_labels() -> ConfigurationError:
+    return ConfigurationError("Evaluation needs labels: give (inputs, labels), or use logits() for inputs alone.")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
+from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.errors import ConfigurationError
+from distillkit.metrics import Evaluation
+
+_COLUMNS = {"epoch", "loss", "learning_rate", *(field.name for field in fields(Evaluation))}
+"""The columns of the history that are not the loss's."""
+_FEW_BY_CHANCE = 32
+"""Fewer logits than these may all be positive by chance; a ReLU leaves zeros."""
 
 
 def check_devices(student: nn.Module, teacher: nn.Module | None, student_device: torch.device) -> None:
@@ -64,20 +72,43 @@ def check_outputs(student: Tensor, teacher: Tensor | None, labels: Tensor | None
             f"The student must give logits of shape [batch, classes], got {student.dtype} {list(student.shape)}."
         )
     if teacher is not None:
-        if teacher.shape[-1] != student.shape[-1]:
-            raise ConfigurationError(
-                f"Teacher and student must have the same classes: the teacher gives {teacher.shape[-1]}, the student "
-                f"{student.shape[-1]}; change the student's last layer."
-            )
-        if teacher.shape != student.shape:
-            raise ConfigurationError(
-                f"Teacher and student must give logits of one shape, got {list(teacher.shape)} and {list(student.shape)}."
-            )
+        _check_shapes(teacher, student)
         if not bool(teacher.isfinite().all()):
             raise ConfigurationError("The teacher's logits are not all finite on the first batch; look at its weights.")
         _warn_unless_logits(teacher)
     if labels is not None:
         _check_labels(labels, student)
+
+
+def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) -> None:
+    """Refuse logits and labels of a whole set that cannot be compared.
+
+    Raises:
+        ConfigurationError: The sentence names both sides.
+    """
+    if student.dim() != 2:
+        raise ConfigurationError(
+            f"Evaluation needs logits of shape [cases, classes], got {list(student.shape)}: use logits() and metrics of your own."
+        )
+    if teacher is not None:
+        _check_shapes(teacher, student)
+    _check_labels(labels, student)
+
+
+def check_contributions(contributions: Mapping[str, object]) -> None:
+    """Refuse contributions to a loss that cannot be trained on or written into a history.
+
+    Raises:
+        ConfigurationError: Says which.
+    """
+    if not contributions:
+        raise ConfigurationError("The loss has no contributions: return at least one scalar by name.")
+    if len(contributions) > 1 and (taken := sorted(_COLUMNS & contributions.keys())):
+        raise ConfigurationError(
+            f"A term of the loss is named {taken[0]!r}, which is a column of the history already: give it another name."
+        )
+    for value in contributions.values():
+        check_loss(value)
 
 
 def check_loss(loss: object) -> None:
@@ -97,16 +128,29 @@ def check_loss(loss: object) -> None:
         )
 
 
-def _check_labels(labels: Tensor, student: Tensor) -> None:
-    if labels.shape != student.shape[:-1] or labels.is_floating_point():
+def _check_shapes(teacher: Tensor, student: Tensor) -> None:
+    if teacher.shape[-1] != student.shape[-1]:
         raise ConfigurationError(
-            f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} {list(labels.shape)}."
+            f"Teacher and student must have the same classes: the teacher gives {teacher.shape[-1]}, the student "
+            f"{student.shape[-1]}; change the student's last layer."
+        )
+    if teacher.shape != student.shape:
+        raise ConfigurationError(
+            f"Teacher and student must give logits of one shape, got {list(teacher.shape)} and {list(student.shape)}."
+        )
+
+
+def _check_labels(labels: Tensor, student: Tensor) -> None:
+    if labels.shape != student.shape[:-1] or labels.dtype != torch.int64:
+        raise ConfigurationError(
+            f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} {list(labels.shape)}: "
+            "reshape or convert them, or leave them out."
         )
     smallest, largest = int(labels.min()), int(labels.max())
     if smallest < 0 or largest >= student.shape[-1]:
         raise ConfigurationError(
             f"Labels must be in [0, {student.shape[-1] - 1}], since the student has {student.shape[-1]} classes; got "
-            f"{smallest} to {largest}."
+            f"{smallest} to {largest}: number the classes from 0, or give the student more of them."
         )
 
 
@@ -114,13 +158,14 @@ def _warn_unless_logits(teacher: Tensor) -> None:
     logits = teacher.float()
     if not bool((logits >= 0).all()):
         return
-    if bool(((logits.sum(dim=-1) - 1).abs() < 1e-3).all()):
+    # bfloat16 keeps 8 bits
+    if bool(((logits.sum(dim=-1) - 1).abs() < 1e-2).all()):
         warnings.warn(
             "The teacher's outputs look like probabilities (each row is positive and sums to 1), and a loss on logits "
             "would soften them twice: take the softmax off the teacher, or give the logarithm of its outputs.",
             stacklevel=4,
         )
-    else:
+    elif logits.numel() >= _FEW_BY_CHANCE or bool((logits == 0).any()):
         warnings.warn(
             "No logit of the teacher was negative on the first batch, as if a ReLU followed its last layer: such a "
             "teacher cannot say that a class is unlikely, and an output unit can die; take the ReLU off.",

@@ -12,8 +12,9 @@ from torch import nn
 def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
     """Put every part of `module` in one mode, and each back in its own at the end, also after an error."""
     changed = [part for part in module.modules() if part.training is not training]
-    module.train(training)
     try:
+        if changed:
+            module.train(training)
         yield
     finally:
         # not by train(), which would reach the children

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler, TensorDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from distillkit.engine.batch import Batch, as_batch, move
+from distillkit.engine.batch import Batch, as_batch
 from distillkit.errors import ConfigurationError
 
-DEFAULT_BATCH_SIZE = 128
 _NUMBERS_A_BATCH = 4_000_000
+_TARGETS_CHECKED = 16
 
 
 class Source(ABC):
@@ -54,6 +54,8 @@ class ResidentSource(Source):
         super().__init__(batch_size)
         self._inputs, self._labels = whole.inputs, whole.labels
         parts = list(self._inputs.values()) if isinstance(self._inputs, Mapping) else [self._inputs]
+        if any(part is not None and part.dim() == 0 for part in [*parts, self._labels]):
+            raise ConfigurationError("Inputs and labels must have one row an example, got a tensor without dimensions.")
         sizes = {len(part) for part in [*parts, self._labels] if part is not None}
         if len(sizes) != 1:
             raise ConfigurationError(f"Inputs and labels must be equally many, got {sorted(sizes)} examples.")
@@ -64,9 +66,11 @@ class ResidentSource(Source):
 
     @property
     def inference_batch_size(self) -> int:
-        return max(self.batch_size, min(1000, _NUMBERS_A_BATCH // max(1, self._numbers_an_example)))
+        """As many as keep a batch within four million numbers, at most 1,000."""
+        return int(max(self.batch_size, min(1000, _NUMBERS_A_BATCH // max(1, self._numbers_an_example))))
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
+        """Rows of the tensors."""
         indices = torch.arange(self.size or 0) if order is None else order
         for part in indices.to(self._device).split(batch_size or self.batch_size):
             inputs = (
@@ -77,7 +81,12 @@ class ResidentSource(Source):
             yield Batch(inputs, None if self._labels is None else self._labels[part], part)
 
     def labels(self) -> Tensor | None:
+        """On the device."""
         return self._labels
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The inputs by name; a single one has the name ''."""
+        return dict(self._inputs) if isinstance(self._inputs, Mapping) else {"": self._inputs}
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ class DatasetSource(Source):
         self._labels: Tensor | None = None
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
+        """Examples read through a loader, with their numbers."""
         indices = range(len(self.dataset)) if order is None else order.tolist()
         loader: DataLoader[Any] = DataLoader(
             _Numbered(self.dataset), batch_size=batch_size or self.batch_size, sampler=indices, **self._settings
@@ -121,24 +131,35 @@ class DatasetSource(Source):
             yield Batch(batch.inputs, batch.labels, numbers)
 
     def labels(self) -> Tensor | None:
+        """Read once; from the data set's `targets` where these are confirmed."""
         if self._labels is None:
             known = self._targets()
             read = [batch.labels for batch in self.batches()] if known is None else [known]
-            self._labels = torch.cat([part.cpu() for part in read if part is not None]) if read[0] is not None else None
+            parts = [part.cpu() for part in read if part is not None]
+            self._labels = torch.cat(parts) if parts and len(parts) == len(read) else None
         return self._labels
 
     def _targets(self) -> Tensor | None:
-        """torchvision's `targets`, where a few examples confirm them: reading every image for its label is slow."""
+        """The `targets` of a torchvision data set, where some examples confirm them: reading every image for its label is slow."""
         targets = getattr(self.dataset, "targets", None)
-        if targets is None or len(targets) != self.size or not self.size:
+        if targets is None or getattr(self.dataset, "target_transform", None) is not None:
             return None
-        labels = torch.as_tensor(targets)
-        for number in {0, self.size // 2, self.size - 1}:
-            label = as_batch(self.dataset[number]).labels if isinstance(self.dataset[number], Mapping) else None
-            label = self.dataset[number][1] if label is None else label
-            if int(label) != int(labels[number]):
+        if not self.size or len(targets) != self.size:
+            return None
+        labels = torch.as_tensor(targets).long()
+        for number in torch.linspace(0, self.size - 1, min(_TARGETS_CHECKED, self.size)).long().tolist():
+            if _label_of(self.dataset[number]) != int(labels[number]):
                 return None
         return labels
+
+
+def _label_of(example: Any) -> int | None:
+    label = example.get("labels") if isinstance(example, Mapping) else None
+    if isinstance(example, (tuple, list)) and len(example) == 2:
+        label = example[1]
+    if isinstance(label, Tensor):
+        return int(label) if label.numel() == 1 else None
+    return label if isinstance(label, int) else None
 
 
 class LoaderSource(Source):
@@ -151,81 +172,6 @@ class LoaderSource(Source):
         self._loader, self._device = loader, device
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
+        """The loader's own, whatever is asked for."""
         for value in self._loader:
             yield as_batch(value, self._device)
-
-
-def as_source(data: Any, device: torch.device, *, batch_size: int | None = None, num_workers: int = 0) -> Source:
-    """The source in tensors, a `Dataset`, a `DataLoader` or another iterable of batches.
-
-    A `DataLoader` with one of torch's two plain samplers is read through our own, in the order of (seed, epoch) if
-    it shuffles. Another one is taken as it comes.
-
-    Raises:
-        ConfigurationError: `data` is none of these, or brings a batch size that differs from the one asked for.
-    """
-    size = batch_size or DEFAULT_BATCH_SIZE
-    if isinstance(data, DataLoader):
-        return _source_of_loader(data, device, batch_size)
-    if isinstance(data, TensorDataset) and len(data.tensors) in {1, 2}:
-        data = tuple(data.tensors)
-    if _is_tensors(data) and _fits(data, device):
-        return ResidentSource(as_batch(data, device), size)
-    if isinstance(data, tuple) and _is_tensors(data):
-        data = TensorDataset(*data)
-    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, (str, Mapping, list, tuple)):
-        return DatasetSource(data, size, device, num_workers=num_workers, pin_memory=device.type == "cuda")
-    if isinstance(data, Iterable) and not isinstance(data, (str, Mapping, Iterator)):
-        if batch_size is not None:
-            raise ConfigurationError("These data come in batches of their own; leave batch_size out.")
-        return LoaderSource(data, device)
-    raise ConfigurationError(
-        "Data must be (inputs, labels) or inputs as tensors, a mapping of tensors, a Dataset, a DataLoader or a "
-        f"list of batches; got {type(data).__name__}."
-    )
-
-
-def _source_of_loader(loader: DataLoader[Any], device: torch.device, batch_size: int | None) -> Source:
-    if batch_size is not None and batch_size != loader.batch_size:
-        raise ConfigurationError(
-            f"The DataLoader brings batches of {loader.batch_size}, and batch_size={batch_size} was asked for; leave "
-            "batch_size out, or pass the loader's data set."
-        )
-    plain_order = type(loader.sampler) is SequentialSampler or (
-        type(loader.sampler) is RandomSampler
-        and not loader.sampler.replacement
-        and loader.sampler.num_samples == len(loader.sampler.data_source)  # type: ignore[arg-type]
-    )
-    if not plain_order or loader.batch_size is None or loader.drop_last:
-        return LoaderSource(loader, device)
-    shuffles = isinstance(loader.sampler, RandomSampler)
-    dataset = loader.dataset
-    if isinstance(dataset, TensorDataset) and loader.collate_fn is default_collate and len(dataset.tensors) in {1, 2}:
-        return ResidentSource(as_batch(tuple(dataset.tensors), device), loader.batch_size, shuffles=shuffles)
-    return DatasetSource(
-        dataset,
-        loader.batch_size,
-        device,
-        shuffles=shuffles,
-        collate_fn=loader.collate_fn,
-        num_workers=loader.num_workers,
-        pin_memory=loader.pin_memory,
-        worker_init_fn=loader.worker_init_fn,
-        multiprocessing_context=loader.multiprocessing_context,
-    )
-
-
-def _fits(data: Any, device: torch.device) -> bool:
-    """Whether the tensors leave half of the device's free memory to the training."""
-    if device.type != "cuda":
-        return True
-    parts = data.values() if isinstance(data, Mapping) else data if isinstance(data, tuple) else [data]
-    return sum(part.nbytes for part in parts) < torch.cuda.mem_get_info(device)[0] / 2
-
-
-def _is_tensors(data: Any) -> bool:
-    if isinstance(data, Mapping):
-        return bool(data) and all(isinstance(part, Tensor) for part in data.values())
-    if isinstance(data, tuple):
-        return len(data) in {1, 2} and all(isinstance(part, Tensor) for part in data)
-    return isinstance(data, Tensor)

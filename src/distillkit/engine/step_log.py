@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from distillkit.errors import DivergenceError
+from distillkit.errors import ConfigurationError, DivergenceError
 
 _READ_EVERY = 50
 
@@ -44,9 +44,15 @@ class StepLog:
         """The epoch's mean loss as `loss`, and of its contributions where there are several.
 
         Raises:
+            ConfigurationError: There was no step.
             DivergenceError: A step since the last look was not finite.
         """
         self._read()
+        if not self._steps:
+            raise ConfigurationError(
+                f"The data gave no batch in epoch {self._epoch + 1}: they are empty, can be read only once, or drop_last "
+                "left nothing of them."
+            )
         means = {name: total / self._steps for name, total in zip(self._names, self._sums, strict=True)}
         loss = sum(means.values())
         return {"loss": loss} if len(means) == 1 else {"loss": loss, **means}

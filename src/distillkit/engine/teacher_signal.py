@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,10 @@ from distillkit.engine.batch import Batch
 from distillkit.engine.modes import mode
 from distillkit.engine.precision import Precision
 from distillkit.engine.sources import Source
+from distillkit.engine.teacher_cache import TeacherCache, cache_key
+from distillkit.engine.views import viewed
 from distillkit.errors import ConfigurationError
+from distillkit.functional.precise import at_least_float32
 from distillkit.outputs import call, logits_of
 from distillkit.transfer_sets import TransferSet
 from distillkit.typing import Outputs
@@ -22,9 +24,10 @@ from distillkit.typing import Outputs
 logger = logging.getLogger("distillkit")
 
 TeacherCacheMode = Literal["auto", "on", "off"]
-View = Callable[[Any, int, Tensor], Any]
 
 _ROWS_CHECKED = 8
+_MOST_BYTES = 4 * 2**30
+"""More is kept only when asked: the logits of a language model over its vocabulary would fill any memory."""
 
 
 class LiveTeacher:
@@ -56,24 +59,14 @@ class CachedTeacher:
 TeacherSignal = LiveTeacher | CachedTeacher
 
 
-def teacher_signal(
-    teacher: nn.Module,
-    source: Source,
-    selected: Tensor | None,
-    transfer_set: TransferSet,
-    precision: Precision,
-    cache: TeacherCacheMode,
-) -> TeacherSignal:
-    """The teacher's answers to a transfer set, kept where that is sound.
-
-    `auto` keeps them where the view is the same each time and the data are tensors; `on` also for a data set that the
-    caller vouches for; `off` never. A few rows are asked again, in another batch, before a cache is trusted; where
-    they differ the teacher answers live, with a warning.
+def refuse_unsound_cache(
+    cache: TeacherCacheMode | TeacherCache, source: Source, transfer_set: TransferSet
+) -> None:
+    """Refuse `on` where a kept answer could belong to another view, or to no example.
 
     Raises:
-        ConfigurationError: `cache` is `on` where a kept answer would belong to another view.
+        ConfigurationError: Says why.
     """
-    live = LiveTeacher(teacher, precision)
     if cache == "on" and not transfer_set.same_view:
         raise ConfigurationError(
             f"{type(transfer_set).__name__} shows an example differently each time, so a kept answer of the teacher would "
@@ -83,49 +76,67 @@ def teacher_signal(
         raise ConfigurationError(
             "teacher_cache='on' needs data whose examples have numbers: pass tensors or a Dataset, not a stream of batches."
         )
+
+
+def teacher_signal(
+    teacher: nn.Module,
+    source: Source,
+    *,
+    selected: Tensor | None,
+    transfer_set: TransferSet,
+    precision: Precision,
+    cache: TeacherCacheMode | TeacherCache,
+) -> TeacherSignal:
+    """The teacher's answers to a transfer set, kept where that is sound.
+
+    `auto` and a `TeacherCache` keep them where the view is the same each time and the data are tensors; `on` also for a
+    data set that the caller vouches for; `off` never. A few rows are asked again, in another batch and as of another
+    epoch, before a cache is trusted; where they differ the teacher answers live, with a warning.
+    """
+    live = LiveTeacher(teacher, precision)
     sound = transfer_set.same_view and source.size is not None and (source.unchanging or cache == "on")
     if cache == "off" or not sound:
         return live
-    kept = CachedTeacher(_all_rows(live, source, selected, transfer_set))
-    if _agrees(kept, live, source, selected, transfer_set):
-        return kept
-    warnings.warn(
-        "The teacher answered the same examples differently when asked again, so its answers are not kept and it runs "
-        "live: dropout that is on in evaluation mode, or data that change from read to read, would explain it.",
-        stacklevel=3,
-    )
-    return live
+    few = _few(source, selected)
+    probe = live(next(viewed(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))).logits
+    if cache != "on" and (source.size or 0) * probe[0].numel() * 4 > _MOST_BYTES:
+        logger.info("The teacher runs live: its answers would take more than %d GiB.", _MOST_BYTES >> 30)
+        return live
+    shared = cache if isinstance(cache, TeacherCache) else None
+    key = None if shared is None else cache_key(teacher, source, selected, transfer_set, precision)
+    if shared is not None and key is not None and (found := shared.find(teacher, key, probe)) is not None:
+        return CachedTeacher(found)
+    rows = _all_rows(live, source, selected, transfer_set)
+    if not _agree(rows[few.to(rows.device)], at_least_float32(probe)):
+        warnings.warn(
+            "The teacher answered the same examples differently when asked again, so its answers are not kept and it runs "
+            "live: dropout that is on in evaluation mode, or data that change from read to read, would explain it.",
+            stacklevel=3,
+        )
+        return live
+    if shared is not None and key is not None:
+        shared.keep(teacher, key, probe, rows)
+    return CachedTeacher(rows)
 
 
-def viewed(batch: Batch, transfer_set: TransferSet, epoch: int, position: int) -> Batch:
-    """The batch in the transfer set's view; examples without numbers count from `position`."""
-    indices = batch.indices
-    if indices is None:
-        first = next(iter(batch.inputs.values())) if isinstance(batch.inputs, dict) else batch.inputs
-        indices = torch.arange(position, position + len(first), device=first.device)
-    inputs = transfer_set.view(batch.inputs, epoch=epoch, indices=indices)
-    return Batch(inputs, batch.labels if transfer_set.keeps_labels else None, batch.indices)
+def _few(source: Source, selected: Tensor | None) -> Tensor:
+    numbers = torch.arange(source.size or 0) if selected is None else selected
+    return numbers[torch.linspace(len(numbers) - 1, 0, min(_ROWS_CHECKED, len(numbers))).long()]
 
 
 def _all_rows(live: LiveTeacher, source: Source, selected: Tensor | None, transfer_set: TransferSet) -> Tensor:
-    rows: Tensor | None = None
-    for batch in source.batches(selected, source.inference_batch_size):
-        logits = live(viewed(batch, transfer_set, 0, 0)).logits.float()
-        if rows is None:
+    rows = torch.empty(0)
+    for batch in viewed(source.batches(selected, source.inference_batch_size), transfer_set, epoch=0):
+        logits = at_least_float32(live(batch).logits)
+        if not len(rows):
             rows = logits.new_full((source.size or 0, *logits.shape[1:]), float("nan"))
         rows[batch.indices.to(rows.device)] = logits  # type: ignore[union-attr]
-    if rows is None:
-        raise ConfigurationError("The transfer set is empty: no example is left for the student.")
     return rows
 
 
-def _agrees(
-    kept: CachedTeacher, live: LiveTeacher, source: Source, selected: Tensor | None, transfer_set: TransferSet
-) -> bool:
-    numbers = torch.arange(source.size or 0) if selected is None else selected
-    few = numbers[torch.linspace(len(numbers) - 1, 0, min(_ROWS_CHECKED, len(numbers))).long()]
-    batch = viewed(next(iter(source.batches(few))), transfer_set, 0, 0)
-    asked_again, kept_rows = live(batch).logits.float(), kept(batch).logits
+def _agree(kept: Tensor, asked_again: Tensor) -> bool:
+    if not bool(kept.isfinite().all()):
+        return True  # no matter of keeping: the first batch or the loss will say what is wrong
     # another batch size sums in another order; bfloat16 keeps 8 bits
-    scale = float(kept_rows.abs().max()) + 1e-6
-    return bool((asked_again - kept_rows).abs().max() <= 0.02 * scale)
+    scale = float(kept.abs().max()) + 1e-6
+    return bool((asked_again - kept).abs().max() <= 0.02 * scale)

@@ -17,9 +17,9 @@ def random_integers(indices: Tensor, *, low: int, high: int, seed: int, epoch: i
     worker or order of the data changes what an example gets.
 
     Args:
-        indices: Numbers of the examples in their data set, `[batch]`, int64.
+        indices: Numbers of the examples in their data set, `[batch]`, whole numbers.
         low: Smallest value.
-        high: Largest value, ≥ `low`.
+        high: Largest value, ≥ `low`, at most 2^53 values in all.
         seed: Seed of the view.
         epoch: Epoch, from 0.
         stream: Tells apart the numbers that one example needs in one epoch.
@@ -34,6 +34,7 @@ def random_integers(indices: Tensor, *, low: int, high: int, seed: int, epoch: i
         ...     torch.arange(3, 6), low=-2, high=2, seed=0, epoch=0))
         (True, True)
     """
+    indices = indices.long()
     state = torch.full_like(indices, _wrap(seed))
     for counter in (epoch, stream):
         state = _mix(state + _wrap(_GOLDEN * (counter + 1)))

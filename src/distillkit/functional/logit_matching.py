@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from distillkit.functional.precise import at_least_float32
+from distillkit.functional.same_shape import refuse_other_shape
 
 
 def logit_matching(*, student: Tensor, teacher: Tensor) -> Tensor:
@@ -16,10 +17,13 @@ def logit_matching(*, student: Tensor, teacher: Tensor) -> Tensor:
 
     Args:
         student: Logits, `[..., classes]`; gradients flow into them.
-        teacher: Logits, `[..., classes]`.
+        teacher: Logits of the same shape.
 
     Returns:
         A scalar ≥ 0, in float32 or better; 0 where the logits differ by a constant per row.
+
+    Raises:
+        ConfigurationError: The logits are not of one shape.
 
     Example:
         >>> import torch
@@ -30,6 +34,7 @@ def logit_matching(*, student: Tensor, teacher: Tensor) -> Tensor:
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.1.
     """
+    refuse_other_shape(student, teacher)
     difference = at_least_float32(student) - at_least_float32(teacher)
     centred = difference - difference.mean(dim=-1, keepdim=True)
     return centred.square().mean(dim=-1).mean() / 2

@@ -55,7 +55,7 @@ def teacher_cell(protocol: Protocol, seed: int, *, dropout: bool) -> Cell:
         network=protocol.teacher if dropout else protocol.teacher_without_dropout(),
         training=protocol.teacher_training,
         loss=HardLabels(),
-        transfer_set=Jitter(pixels=protocol.jitter_pixels, fill=BACKGROUND, seed=seed),
+        transfer_set=Jitter(pixels=protocol.jitter_pixels, fill=BACKGROUND, shifts="rounded", seed=seed),
         has_teacher=False,
     )
 

@@ -35,6 +35,9 @@ _LINES: tuple[tuple[str, str, str, _Dashes, str], ...] = (
 def figure_1(evidence: Evidence) -> Figure | None:
     """Draw the mean over seeds with a band of ± one sd, each seed as a thin line, and the report's numbers.
 
+    Where some runs never predict a class there are two kinds of run and a mean lies where none is: then the
+    median, and no band.
+
     Args:
         evidence: the runs.
 
@@ -44,7 +47,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
     tables = {cell: curve_table(list(evidence.runs(cell).values())) for cell, *_ in _LINES}
     if not any(tables[cell].size for cell in ("D800-noKD", "D800-T20")):
         return None
-    figure = new_figure(7.4, 4.8)
+    figure = new_figure(7.8, 5.8)
     axes = figure.add_subplot()
     compare = not evidence.is_stand_in
     handles: list[Line2D] = []
@@ -55,15 +58,15 @@ def figure_1(evidence: Evidence) -> Figure | None:
         if not table.size:
             continue
         epochs = np.arange(1, table.shape[1] + 1)
-        mean = table.mean(axis=0)
+        dead = _dead(evidence, cell)
+        middle = np.median(table, axis=0) if dead else table.mean(axis=0)
         for curve in table:
             axes.plot(epochs, curve, color=colour, linewidth=0.7, alpha=0.35, zorder=2)
-        if len(table) > 1:
+        if len(table) > 1 and not dead:
             sd = table.std(axis=0, ddof=1)
-            axes.fill_between(
-                epochs, np.maximum(mean - sd, 1), mean + sd, color=colour, alpha=0.16, linewidth=0, zorder=1
-            )
-        axes.plot(epochs, mean, color=colour, linewidth=2.0, linestyle=dashes, zorder=3)
+            low = np.maximum(middle - sd, 1)
+            axes.fill_between(epochs, low, middle + sd, color=colour, alpha=0.16, linewidth=0, zorder=1)
+        axes.plot(epochs, middle, color=colour, linewidth=2.0, linestyle=dashes, zorder=3)
         published = published_numbers()[number].value
         label = f"{name}: {_ours(evidence, cell)}"
         if compare:
@@ -79,7 +82,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
             )
             label += f"; published {published:g}"
             seen.append(np.asarray([published]))
-        label += _dead(evidence, cell)
+        label += dead
         handles.append(Line2D([], [], color=colour, linewidth=2.0, linestyle=dashes, label=label))
         seen.append(table.ravel())
     if compare:
@@ -100,7 +103,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
     axes.set_xlabel("epoch")
     axes.set_ylabel("test errors (of 10,000), log scale")
     axes.set_title(f"Effect of distillation, D = 800\n{subtitle(evidence)}", loc="left")
-    axes.legend(handles=handles, loc="upper right")
+    figure.legend(handles=handles, loc="outside lower center")
     stamp(figure, evidence)
     return figure
 
@@ -108,7 +111,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
 def _dead(evidence: Evidence, cell: str) -> str:
     runs = evidence.runs(cell).values()
     dead = sum(bool(run["never_predicted"]) for run in runs)
-    return f"\n({dead} of {len(runs)} runs never predict a class)" if dead else ""
+    return f" ({dead} of {len(runs)} runs never predict a class; line: median)" if dead else ""
 
 
 def _ours(evidence: Evidence, cell: str) -> str:

@@ -74,14 +74,14 @@ class Protocol(BaseModel):
         return self.model_copy(update=changes)
 
     def settings(self) -> dict[str, Any]:
-        """All of it as plain data."""
-        return self.model_dump(mode="json")
+        """All that a run depends on, as plain data; the description is words."""
+        return self.model_dump(mode="json", exclude={"description"})
 
 
 REPORT_2025 = Protocol(
     name="report-2025",
     description="The 2025 report as its text describes it: two hidden layers, linear logits, 25 epochs "
-    "(batch, clipping and input scaling from its code).",
+    "(batch, clipping, input scaling and the distribution of the jitter from its code).",
     teacher=NetworkSpec(hidden_units=(1200, 1200), input_dropout=0.2, hidden_dropout=(0.5, 0.5)),
     teacher_training=Training(weight_decay=1e-4),
     jitter_pixels=2,

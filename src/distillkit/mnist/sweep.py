@@ -48,7 +48,7 @@ def sweep(
         ConfigurationError: A value is out of its range, a loss unknown, or the folder was made for another sweep.
     """
     widths = sorted(set(hidden_units))
-    ascending = sorted(set(temperatures))
+    ascending = sorted({float(temperature) for temperature in temperatures})
     if not widths or min(widths) < 1:
         raise ConfigurationError(f"D must be at least 1, got {list(hidden_units)}.")
     if not ascending or not all(0 < temperature < float("inf") for temperature in ascending):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
@@ -20,6 +19,7 @@ class TransferSet(Policy):
 
     Example:
         >>> from typing import Literal
+        >>> import torch
         >>> from distillkit import transfer_sets
         >>> class FirstFew(transfer_sets.TransferSet):
         ...     kind: Literal["first_few"] = "first_few"

@@ -17,7 +17,7 @@ from distillkit.transfer_sets.base import TransferSet
 class Jitter(TransferSet):
     """Every image shifted by up to n pixels in any direction, anew in each epoch.
 
-    Both shifts of an image are whole numbers, uniform in [−n, n], drawn from (seed, epoch, number of the image).
+    Both shifts of an image are whole numbers in [−n, n], drawn from (seed, epoch, number of the image).
 
     Example:
         >>> jitter = Jitter(pixels=1)
@@ -34,6 +34,9 @@ class Jitter(TransferSet):
     """The largest shift n, in pixels, ≥ 1."""
     fill: float = 0.0
     """The value of the background, in the units of the images: what is shifted in at the edges."""
+    shifts: Literal["uniform", "rounded"] = "uniform"
+    """`uniform`: each shift equally likely; `rounded`: a real number in [−n, n], rounded, as torchvision's
+    `RandomAffine` has it, so that −n and n are half as likely as the others."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Which shifts: another seed draws others."""
 
@@ -64,15 +67,18 @@ class Jitter(TransferSet):
             )
         n = self.pixels
         height, width = inputs.shape[-2:]
-        down = self._shifts(indices, epoch, stream=0).to(inputs.device)
-        right = self._shifts(indices, epoch, stream=1).to(inputs.device)
+        down = self._offsets(indices, epoch, stream=0).to(inputs.device)
+        right = self._offsets(indices, epoch, stream=1).to(inputs.device)
         rows = torch.arange(height, device=inputs.device) + n - down[:, None]
         columns = torch.arange(width, device=inputs.device) + n - right[:, None]
         padded = F.pad(inputs, (n, n, n, n), value=self.fill)
         examples = torch.arange(len(inputs), device=inputs.device)[:, None, None]
         return padded[examples, :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
 
-    def _shifts(self, indices: Tensor, epoch: int, stream: int) -> Tensor:
-        return random_integers(
-            indices, low=-self.pixels, high=self.pixels, seed=self.seed, epoch=epoch, stream=stream
-        )
+    def _offsets(self, indices: Tensor, epoch: int, stream: int) -> Tensor:
+        n = self.pixels
+        if self.shifts == "uniform":
+            return random_integers(indices, low=-n, high=n, seed=self.seed, epoch=epoch, stream=stream)
+        # of 4n equal parts of [−n, n], the outermost two belong to −n and n, and two to each shift between
+        part = random_integers(indices, low=0, high=4 * n - 1, seed=self.seed, epoch=epoch, stream=stream)
+        return (part + 1) // 2 - n

@@ -1,0 +1,139 @@
+"""`distillkit train`: distil what a run file describes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from distillkit.cli import options
+from distillkit.cli.commands import INTERRUPTED, TERMINATED, Terminated
+from distillkit.cli.console import stderr, stdout
+
+if TYPE_CHECKING:
+    from distillkit.experiments.train import RunResult
+
+
+def train(
+    run_file: Annotated[
+        Path, typer.Argument(metavar="RUN.YAML", help="What to distil into what, and how.", show_default=False)
+    ],
+    code: Annotated[
+        Path | None,
+        typer.Option(
+            help="The Python file whose functions the run file names; it is run, so it must be one that you trust.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; else runs/NAME of the run file.", show_default=False)
+    ] = None,
+    device: options.Device = "auto",
+    precision: Annotated[
+        options.PrecisionChoice | None,
+        typer.Option(help="Of the forward pass, whatever the run file says.", show_default=False),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another run's results once the new ones are there.")
+    ] = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Distil the models on the data that a run file names.
+
+    Code runs because you name its file with --code, never because a run file says so.
+
+    [dim]distillkit train run.yaml[/]
+
+    [dim]distillkit train run.yaml --code models.py --out results[/]
+    """
+    folder = out or Path("runs") / run_file.stem
+    # what models and data print of themselves is no result
+    with redirect_stdout(sys.stderr):
+        result = _train(run_file, code, folder, device, precision, overwrite=overwrite, quiet=quiet)
+    if result.done_before:
+        stderr().print(
+            "This run was done before, so nothing was trained; --overwrite trains it again.", soft_wrap=True
+        )
+    _show(result, as_json=as_json)
+
+
+def _train(
+    run_file: Path,
+    code: Path | None,
+    folder: Path,
+    device: str,
+    precision: options.PrecisionChoice | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> RunResult:
+    from distillkit.cli.training_progress import TrainingProgress
+    from distillkit.experiments import resolve_device
+    from distillkit.experiments.code_file import code_file
+    from distillkit.experiments.run_config import read_run_file
+    from distillkit.experiments.train import train_run
+
+    found = resolve_device(device)
+    # the code first: it may define losses and transfer sets that the run file names
+    with code_file(code) as functions:
+        config = read_run_file(run_file)
+        if precision is not None:
+            config = config.model_copy(update={"precision": precision.value})
+        with TrainingProgress(stderr(), quiet=quiet) as progress:
+            try:
+                return train_run(
+                    config, folder, code=functions, device=found, overwrite=overwrite, callbacks=(progress,)
+                )
+            except (KeyboardInterrupt, Terminated) as error:
+                stopped = error
+    kept = "the results of before are as they were" if (folder / "MANIFEST.json").exists() else "nothing was written"
+    stderr().print(
+        f"[bold yellow]Stopped[/] after {progress.epochs_done} of {config.epochs} epochs: {kept} in {escape(str(folder))}; "
+        "the same command begins anew.",
+        soft_wrap=True,
+    )
+    raise typer.Exit(INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else TERMINATED)
+
+
+def _show(result: RunResult, *, as_json: bool) -> None:
+    folder = escape(str(result.folder))
+    if as_json:
+        outcome = {"folder": str(result.folder), "done_before": result.done_before, "metrics": result.metrics}
+        json.dump(outcome, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        stdout().print(_table(result))
+    stderr().print(
+        f"Weights, history, metrics and predictions: [bold]{folder}[/]\n"
+        f"Use the student: [bold]student.load_state_dict(safetensors.torch.load_file("
+        f'"{folder}/student.safetensors"))[/]',
+        soft_wrap=True,
+    )
+
+
+def _table(result: RunResult) -> Table:
+    metrics = result.metrics
+    table = Table(title="The student on the evaluation data", title_justify="left", header_style="bold")
+    table.add_column("Metric")
+    table.add_column("Value", justify="right")
+    share = 100 * metrics["test_errors"] / metrics["cases"]
+    table.add_row("Errors", f"{metrics['test_errors']} of {metrics['cases']} ({share:.2f} %)")
+    table.add_row("Mean negative log-likelihood, nats", _number(metrics["nll"]))
+    table.add_row("Expected calibration error", _number(metrics["ece"]))
+    if metrics["teacher_agreement"] is not None:
+        table.add_row("Agreement with the teacher", f"{100 * metrics['teacher_agreement']:.2f} %")
+        table.add_row("KL(teacher ‖ student), nats", _number(metrics["teacher_kl"]))
+    if dead := metrics["never_predicted"]:
+        table.add_row("Classes never predicted", f"[yellow]{', '.join(map(str, dead))}[/]")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"

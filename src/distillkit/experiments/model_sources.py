@@ -1,0 +1,187 @@
+"""Where a run file's models come from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+from urllib.error import URLError
+
+from pydantic import Field, JsonValue
+from torch import nn
+
+from distillkit.ensemble import Ensemble
+from distillkit.errors import ConfigurationError, DataUnavailableError
+from distillkit.experiments.code_file import CodeFile, call_function
+from distillkit.experiments.downloads import short_timeout
+from distillkit.experiments.weights import read_weights
+from distillkit.policy import Policy
+
+
+class ModelSource(Policy):
+    """What builds a model, by `kind`.
+
+    Another kind is one class; in a package of yours, its entry point is in the group `distillkit.models`.
+    """
+
+    family: ClassVar[str] = "distillkit.models"
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions of the code file that it calls."""
+        return ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it reads."""
+        return ()
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the weights are known to be random, which no teacher's should be."""
+        return False
+
+    @abstractmethod
+    def build(self, code: CodeFile | None) -> nn.Module:
+        """The model, on the CPU.
+
+        Args:
+            code: The file that was named on the command line, if any.
+
+        Raises:
+            ConfigurationError: It cannot be built of these settings.
+            DataUnavailableError: Its weights could not be downloaded.
+        """
+
+
+class TorchvisionModel(ModelSource):
+    """A classification model of torchvision, by name.
+
+    Example:
+        >>> ModelSource.from_dict({"kind": "torchvision", "name": "resnet18", "num_classes": 10}).name
+        'resnet18'
+    """
+
+    kind: Literal["torchvision"] = "torchvision"
+    name: str
+    """A name of `torchvision.models.list_models()`."""
+    num_classes: int | None = Field(default=None, ge=1)
+    """Units of the last layer; torchvision's own number (1,000) where it is null."""
+    weights: str | None = None
+    """torchvision's trained weights by name (`DEFAULT`, `IMAGENET1K_V1`), which are downloaded; or null."""
+    weights_file: Path | None = None
+    """A plain state dict, .safetensors or .pt, that is read after that."""
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further arguments of the model's function."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weights file."""
+        return () if self.weights_file is None else (self.weights_file,)
+
+    @property
+    def untrained(self) -> bool:
+        """Where no weights are named."""
+        return self.weights is None and self.weights_file is None
+
+    def build(self, code: CodeFile | None) -> nn.Module:
+        """The model, on the CPU."""
+        from torchvision import models
+
+        names = models.list_models(module=models)
+        if self.name not in names:
+            close = get_close_matches(self.name, names, n=3)
+            there_are = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}."
+            raise ConfigurationError(f"torchvision has no classification model {self.name!r}; {there_are}")
+        known = [weights.name for weights in models.get_model_weights(self.name)]
+        if self.weights is not None and self.weights not in [*known, "DEFAULT"]:
+            raise ConfigurationError(
+                f"torchvision has no weights {self.weights!r} of {self.name}; there are {', '.join(['DEFAULT', *known])}."
+            )
+        arguments = {**self.arguments, **({} if self.num_classes is None else {"num_classes": self.num_classes})}
+        try:
+            with short_timeout():
+                model: nn.Module = models.get_model(self.name, weights=self.weights, **arguments)
+        except URLError as error:
+            raise DataUnavailableError(
+                f"The weights {self.weights} of {self.name} could not be downloaded ({error.reason}): name a weights_file "
+                "instead, or try again."
+            ) from None
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"torchvision cannot build {self.name} of these settings: {error}") from error
+        read_weights(model, self.weights_file, self.name)
+        return model
+
+
+class FunctionModel(ModelSource):
+    """What a function of the `--code` file returns.
+
+    Example:
+        >>> FunctionModel(function="small_net", arguments={"hidden_units": 30}).functions
+        ('small_net',)
+    """
+
+    kind: Literal["function"] = "function"
+    function: str
+    """Its name; a class that makes the model is as good."""
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """What it is called with, by name."""
+    weights_file: Path | None = None
+    """A plain state dict, .safetensors or .pt, for the model that it returns."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The function."""
+        return (self.function,)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weights file."""
+        return () if self.weights_file is None else (self.weights_file,)
+
+    def build(self, code: CodeFile | None) -> nn.Module:
+        """The model, where the function put it."""
+        model = call_function(code, self.function, self.arguments)
+        if not isinstance(model, nn.Module):
+            raise ConfigurationError(
+                f"The function {self.function!r} must return a torch.nn.Module, got {type(model).__name__}."
+            )
+        read_weights(model, self.weights_file, f"the model of {self.function!r}")
+        return model
+
+
+class EnsembleModel(ModelSource):
+    """Several models as one teacher.
+
+    Example:
+        >>> member = {"kind": "function", "function": "net"}
+        >>> ensemble = EnsembleModel.from_dict({"members": [member, member], "average": "logits"})
+        >>> len(ensemble.members)
+        2
+    """
+
+    kind: Literal["ensemble"] = "ensemble"
+    members: Annotated[tuple[ModelSource, ...], Field(min_length=1)]
+    """The models."""
+    average: Literal["probabilities", "logits"]
+    """What of theirs is averaged: probabilities (arithmetic mean) or logits (geometric)."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Those of the members."""
+        return tuple(function for member in self.members for function in member.functions)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the members."""
+        return tuple(file for member in self.members for file in member.files)
+
+    @property
+    def untrained(self) -> bool:
+        """Where any member is."""
+        return any(member.untrained for member in self.members)
+
+    def build(self, code: CodeFile | None) -> nn.Module:
+        """The members as one module."""
+        return Ensemble([member.build(code) for member in self.members], average=self.average)

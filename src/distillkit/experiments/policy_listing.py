@@ -1,0 +1,117 @@
+"""What is installed of a family of policies, plug-ins too, described for people and programs."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from distillkit.errors import ConfigurationError
+from distillkit.policy import Policy
+
+
+@dataclass(frozen=True)
+class FieldDescription:
+    """One setting of a policy."""
+
+    name: str
+    type: str
+    """What may stand in a file, in words: `number > 0`, `list of integer ≥ 0`."""
+    default: str
+    """As YAML or JSON writes it; `required` where there is none."""
+    description: str
+
+
+@dataclass(frozen=True)
+class PolicyDescription:
+    """One kind of policy."""
+
+    kind: str
+    source: str
+    """`built in`, or the package that brings it."""
+    summary: str
+    """The first line of the class's docstring."""
+    fields: tuple[FieldDescription, ...]
+    schema: dict[str, Any]
+    """The JSON Schema of its settings."""
+    problem: str | None = None
+    """Why a plug-in cannot be used; then it has no fields."""
+
+
+def describe_family(family: type[Policy]) -> list[PolicyDescription]:
+    """Every kind of a family: built in, installed as a plug-in, or defined so far; by name.
+
+    A plug-in that cannot be loaded is described by its reason.
+
+    Example:
+        >>> from distillkit.losses import Loss
+        >>> next(loss.fields for loss in describe_family(Loss) if loss.kind == "soft_targets")[0].type
+        'number > 0'
+    """
+    plugins = family.plugins()
+    return [_describe(family, kind, plugins.get(kind)) for kind in family.kinds()]
+
+
+def _describe(family: type[Policy], kind: str, plugin: EntryPoint | None) -> PolicyDescription:
+    try:
+        found = family.kind_class(kind)
+    except ConfigurationError as error:
+        return PolicyDescription(kind, _source(None, plugin), "", (), {}, problem=str(error))
+    schema = found.model_json_schema()
+    required = set(schema.get("required", ()))
+    fields = tuple(
+        FieldDescription(
+            name,
+            _type(field, schema),
+            "required" if name in required else _default(found, name),
+            " ".join(field.get("description", "").split()),
+        )
+        for name, field in schema["properties"].items()
+        if name != "kind"
+    )
+    summary = (inspect.getdoc(found) or "").partition("\n")[0]
+    return PolicyDescription(kind, _source(found, plugin), summary, fields, schema)
+
+
+def _source(found: type[Policy] | None, plugin: EntryPoint | None) -> str:
+    if found is not None and found.__module__.partition(".")[0] == "distillkit":
+        return "built in"
+    if plugin is None or plugin.dist is None:
+        return f"module {found.__module__ if found is not None else plugin.module if plugin is not None else '?'}"
+    return f"{plugin.dist.name} {plugin.dist.version}"
+
+
+def _default(found: type[Policy], name: str) -> str:
+    field = found.model_fields[name]
+    if field.default_factory is not None:
+        return "computed"
+    default = field.default
+    return str(default.to_dict()) if isinstance(default, Policy) else str(default)
+
+
+_BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+_LARGEST_SHOWN = 2**53
+
+
+def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """A JSON Schema in words."""
+    if "$ref" in field:
+        return str(field["$ref"]).rpartition("/")[2]
+    if "anyOf" in field:
+        return " or ".join(_type(one, schema) for one in field["anyOf"])
+    if "enum" in field or "const" in field:
+        return " or ".join(map(str, field.get("enum", [field.get("const")])))
+    kind = str(field.get("type", "anything"))
+    if kind == "array":
+        items: dict[str, Any] = field.get("items") or next(iter(field.get("prefixItems", ())), {})
+        return f"list of {_type(items, schema)}"
+    if kind == "object":
+        values = field.get("additionalProperties")
+        return f"mapping of names to {_type(values, schema)}" if isinstance(values, dict) else "mapping"
+    bounds = [
+        f"{sign} {field[bound]:g}"
+        for bound, sign in _BOUNDS.items()
+        if bound in field and abs(field[bound]) < _LARGEST_SHOWN
+    ]
+    return " ".join([kind, ", ".join(bounds)]).strip()

@@ -1,0 +1,188 @@
+"""Reproduction and sweep: what is run, what is kept, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from distillkit.errors import ConfigurationError
+from distillkit.experiments import read_results
+from distillkit.experiments.observer import Silent
+from distillkit.mnist.data import MnistData
+from distillkit.mnist.protocols import REPORT_2025, NetworkSpec, Protocol
+from distillkit.mnist.reproduction import quick_stages, reproduce, reproduction_stages
+from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.sweep import sweep
+
+SMALL = REPORT_2025.model_copy(
+    update={"teacher": NetworkSpec(hidden_units=(16, 16), input_dropout=0.2, hidden_dropout=(0.5, 0.5))}
+).with_epochs(2)
+
+Rows = list[dict[str, Any]]
+
+
+def laboratory(data: MnistData, observer: Silent | None = None, *, quick: bool = False) -> Laboratory:
+    """Few digits, one CPU."""
+    return Laboratory(data, "report-2025", quick, torch.device("cpu"), "fp32", observer or Silent())
+
+
+def comparable(rows: Rows) -> Rows:
+    """The rows without what may differ from call to call: how long a run took."""
+    return sorted(({**row, "duration_s": 0} for row in rows), key=lambda row: str(row["id"]))
+
+
+@pytest.fixture
+def run(few_digits: MnistData) -> Callable[..., Rows]:
+    """A small sweep into a folder."""
+
+    def call(folder: Path, observer: Silent | None = None, **changes: Any) -> Rows:
+        settings: dict[str, Any] = {"hidden_units": [8], "temperatures": [2.0, 4.0], "seeds": 2, **changes}
+        return sweep(SMALL, laboratory(few_digits, observer), folder, **settings)
+
+    return call
+
+
+def test_a_sweep_trains_teacher_baseline_and_every_temperature_with_every_seed(
+    run: Callable[..., Rows], tmp_path: Path
+) -> None:
+    """One line a run; the predictions beside it say what the line says."""
+    rows = run(tmp_path)
+    assert sorted({row["name"] for row in rows}) == ["D8-T2", "D8-T4", "D8-noKD", "teacher"]
+    assert [row["seed"] for row in rows].count(1) == 4
+    assert rows == read_results(tmp_path)
+    for row in rows:
+        predictions = np.load(tmp_path / "predictions" / f"{row['id']}.npy")
+        assert predictions.shape == (200,)
+        assert row["curve"]["test_errors"][-1] == row["test_errors"] == sum(row["errors_by_class"])
+        assert row["data"]["name"] == "stand-in"
+        assert (row["teacher_agreement"] is None) == (row["name"] in {"teacher", "D8-noKD"})
+
+
+def test_the_same_call_again_trains_nothing(run: Callable[..., Rows], tmp_path: Path) -> None:
+    """What is there is not made again."""
+    rows = run(tmp_path)
+
+    class Alarm(Silent):
+        def run_started(self, run: str, epochs: int) -> None:
+            raise AssertionError(run)
+
+    assert run(tmp_path, Alarm()) == rows
+
+
+def test_more_seeds_are_added_to_those_there_are(run: Callable[..., Rows], tmp_path: Path) -> None:
+    """Ending with the rows of a call that asked for all of them at once."""
+    run(tmp_path / "grown", seeds=1)
+    assert comparable(run(tmp_path / "grown")) == comparable(run(tmp_path / "at once"))
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3, 5])
+def test_a_sweep_that_was_stopped_ends_as_one_that_was_not(
+    run: Callable[..., Rows], tmp_path: Path, stop_after: int
+) -> None:
+    """Also where the teacher's weights were lost in between: it is trained again, the same."""
+
+    class StopInside(Silent):
+        ended = 0
+
+        def run_ended(self, run: str, result: object) -> None:
+            self.ended += 1
+
+        def step_ended(self, run: str, epoch: int, share_of_epoch: float) -> None:
+            if self.ended == stop_after and epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", StopInside())
+    assert len(read_results(tmp_path / "stopped")) == stop_after
+    for file in (tmp_path / "stopped" / "teachers").glob("*"):
+        file.unlink()
+    assert comparable(run(tmp_path / "stopped")) == comparable(run(tmp_path / "whole"))
+
+
+def test_losses_may_be_named_alone_or_as_a_sum(run: Callable[..., Rows], tmp_path: Path) -> None:
+    """A loss with a temperature once for each, one without once; hard labels alone are the baseline."""
+    rows = run(tmp_path, seeds=1, losses=["soft_targets", "logit_matching", "hard_labels", "logit_matching+hard_labels"])
+    assert [row["name"] for row in rows] == [
+        "teacher", "D8-noKD", "D8-soft_targets-T2", "D8-soft_targets-T4", "D8-logit_matching",
+        "D8-logit_matching+hard_labels",
+    ]  # fmt: skip
+    assert rows[-1]["config"]["loss"]["terms"].keys() == {"logit_matching", "hard"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"temperatures": [0.0]}, "T must be above 0"),
+        ({"temperatures": [float("nan")]}, "T must be above 0"),
+        ({"hidden_units": [0]}, "D must be at least 1"),
+        ({"losses": ["soft_target"]}, "did you mean 'soft_targets'"),
+        ({"losses": ["soft_targets+soft_targets"]}, "once in a sum"),
+    ],
+)
+def test_impossible_sweeps_are_refused_before_anything_is_written(
+    run: Callable[..., Rows], tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    """One sentence, and no folder."""
+    with pytest.raises(ConfigurationError, match=message):
+        run(tmp_path / "out", **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_sweep_is_refused_in_the_same_folder(run: Callable[..., Rows], tmp_path: Path) -> None:
+    """With the difference."""
+    run(tmp_path, seeds=1)
+    with pytest.raises(ConfigurationError, match=r"temperatures: \[2.0, 4.0\] there, \[3.0\] asked for"):
+        run(tmp_path, seeds=1, temperatures=[3])
+
+
+def test_a_quick_reproduction_has_every_experiment(few_digits: MnistData, tmp_path: Path) -> None:
+    """With corrected results beside the runs that they correct."""
+    rows = reproduce(SMALL, 1, laboratory(few_digits, quick=True), tmp_path)
+    by_name = {row["name"]: row for row in rows}
+    assert {cell.name for stage in quick_stages(SMALL, 0) for cell in stage} < by_name.keys()
+    run_itself = by_name["D800-T20-omit3"]
+    tuned, free = (by_name[f"D800-T20-omit3-bias-{kind}"] for kind in ("test-tuned", "label-free"))
+    assert tuned["tuned_on_test"]
+    assert not free["tuned_on_test"]
+    assert tuned["test_errors"] <= min(run_itself["test_errors"], free["test_errors"])
+    assert tuned["correction"]["parent"] == run_itself["id"]
+    assert run_itself["config"]["training"]["epochs"] == 3
+    assert all(row["quick"] for row in rows)
+
+
+def test_the_held_out_shift_is_chosen_by_a_run_that_never_saw_the_cases(
+    few_digits: MnistData, tmp_path: Path
+) -> None:
+    """The tuning run comes first, learns from eleven twelfths, and its shift is the corrected result's."""
+    small: Protocol = SMALL.with_epochs(1)
+    rows = reproduce(small, 1, laboratory(few_digits), tmp_path)
+    names = [row["name"] for row in rows]
+    by_name = dict(zip(names, rows, strict=True))
+    assert names.index("D800-T20-omit3-tuning") < names.index("D800-T20-omit3-bias-held-out")
+    tuning = by_name["D800-T20-omit3-tuning"]
+    assert tuning["config"]["transfer_set"]["parts"][0]["fraction"] == pytest.approx(11 / 12)
+    corrected = by_name["D800-T20-omit3-bias-held-out"]
+    assert corrected["correction"]["shift"] == tuning["correction"]["shift"]
+    assert not corrected["tuned_on_test"]
+    expected = [cell.name for stage in reproduction_stages(small, 0) for cell in stage]
+    assert len(expected) == len(set(expected)) == 2 + 3 * 7 + 3
+    assert set(expected) <= set(names)
+
+
+def test_a_run_that_diverges_is_kept_and_said_so(few_digits: MnistData, tmp_path: Path) -> None:
+    """Its numbers that are none are null, and the sweep goes on."""
+    hot = SMALL.student_training.model_copy(update={"learning_rate": 1e30, "clip_norm": None})
+    rows = sweep(
+        SMALL.model_copy(update={"student_training": hot}),
+        laboratory(few_digits), tmp_path, hidden_units=[8], temperatures=[4], seeds=1,
+    )  # fmt: skip
+    diverged = [row["name"] for row in rows if row["diverged"]]
+    assert diverged == ["D8-noKD", "D8-T4"]
+    assert rows[-1]["nll"] is None
+    assert json.loads((tmp_path / "results.jsonl").read_text().splitlines()[-1])["curve"] is None

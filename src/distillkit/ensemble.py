@@ -17,15 +17,15 @@ from distillkit.outputs import logits_of
 class Ensemble(nn.Module):
     """Several modules that speak as one teacher.
 
-    With `average="probabilities"` its logits are the logarithm of the members' mean probabilities (at T = 1), the
-    arithmetic mean of what they predict; with `"logits"` they are the mean of the logits, the geometric mean.
+    With `average="probabilities"` its logits are the logarithm of the members' mean probabilities (at T = 1),
+    the arithmetic mean of what they predict; with `"logits"` they are the mean of the logits, the geometric mean.
 
     Args:
         members: The modules, at least one; each gives `[batch, classes]`.
         average: What is averaged, `"probabilities"` or `"logits"`.
 
     Raises:
-        ConfigurationError: No members, or no such average.
+        ConfigurationError: No members, something that is no module, or no such average.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -39,7 +39,10 @@ class Ensemble(nn.Module):
 
     def __init__(self, members: Iterable[nn.Module], *, average: Literal["probabilities", "logits"]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        modules = list(members)
+        if strange := [type(member).__name__ for member in modules if not isinstance(member, nn.Module)]:
+            raise ConfigurationError(f"The members of an Ensemble must be modules, got {', '.join(strange)}.")
+        self.members = nn.ModuleList(modules)
         if not self.members:
             raise ConfigurationError("An Ensemble needs at least one member, got none.")
         if average not in {"probabilities", "logits"}:
@@ -58,8 +61,8 @@ class Ensemble(nn.Module):
         ]
         if len(shapes := {tuple(logits.shape) for logits in said}) > 1:
             raise ConfigurationError(
-                f"The members of an Ensemble must give logits of one shape, got {sorted(shapes)}: leave out those that "
-                "know other classes."
+                f"The members of an Ensemble must give logits of one shape, got {sorted(shapes)}: leave out those "
+                "that know other classes."
             )
         logits = torch.stack(said)
         if self.average == "logits":

@@ -16,7 +16,7 @@ def call(model: Callable[..., Any], inputs: Any) -> Any:
 
 
 def logits_of(output: Any, who: str = "The model") -> Tensor:
-    """The logits of a model's output: a tensor, an object or mapping with `logits`, or a tuple's first tensor.
+    """The logits in a model's output: a tensor, an object or mapping with `logits`, or a tuple's first.
 
     Args:
         output: What a forward pass returned.
@@ -38,6 +38,6 @@ def logits_of(output: Any, who: str = "The model") -> Tensor:
     if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
         return output[0]
     raise ConfigurationError(
-        f"{who} returned {type(output).__name__}, in which there are no logits: return a tensor, a tuple that begins "
-        "with one, or an object with `.logits`."
+        f"{who} returned {type(output).__name__}, in which there are no logits: return a tensor, a tuple that "
+        "begins with one, or an object with `.logits`."
     )

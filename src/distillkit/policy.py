@@ -17,9 +17,9 @@ from distillkit.yaml_io import dump_yaml, load_yaml
 class Policy(BaseModel):
     """Settings and behaviour in one: frozen, comparable, hashable, to YAML or JSON and back without loss.
 
-    A *family root* (`Loss`, `TransferSet`) names the entry-point group of its plug-ins in `family`. A concrete
-    class has `kind: Literal["its_name"] = "its_name"`. Validating a mapping against a root gives an object of
-    the class of its `kind`: one already defined, or the entry point of that name.
+    A *family root* (`Loss`, `TransferSet`) names the entry-point group of its plug-ins in `family`. A
+    concrete class has `kind: Literal["its_name"] = "its_name"`. Validating a mapping against a root gives an
+    object of the class of its `kind`: one already defined, or the entry point of that name.
 
     Raises:
         ConfigurationError: A setting is not valid; one sentence for each problem.
@@ -37,14 +37,15 @@ class Policy(BaseModel):
     _kinds: ClassVar[dict[str, type[Policy]]] = {}
 
     def __init__(self, /, **settings: Any) -> None:
-        # Not super().__init__: one more frame, and pydantic no longer finds names in annotations where it looks.
+        # Not super().__init__: one frame more, and pydantic would look for names of annotations in the wrong one.
         try:
             made = self.__pydantic_validator__.validate_python(settings, self_instance=self)
         except ValidationError as error:
             raise ConfigurationError(explain(error)) from None
         if made is not self:
             raise ConfigurationError(
-                f"{type(self).__name__} is a family: make one of its classes, or use {type(self).__name__}.from_dict."
+                f"{type(self).__name__} is a family: make one of its classes, or use "
+                f"{type(self).__name__}.from_dict."
             )
 
     # As pydantic marks its own: validation then fills the fields itself and keeps the path to a nested one.
@@ -147,8 +148,8 @@ class Policy(BaseModel):
             ) from error
         if loaded is not cls._kinds.get(point.name):
             raise ConfigurationError(
-                f"The plug-in {point.name!r} ({point.value}) is not a {cls.__name__} of that kind: an entry point "
-                "must have the name of its kind and point at the class."
+                f"The plug-in {point.name!r} ({point.value}) is not a {cls.__name__} of that kind: an entry "
+                "point must have the name of its kind and point at the class."
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_teacher_is_left_as_it_is(loss: Loss) -> None:
 @pytest.mark.parametrize("loss", ALL)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 def test_finite_at_extreme_logits(loss: Loss, dtype: torch.dtype) -> None:
-    """Logits of ±10,000 on the wrong classes give a finite scalar in float32 or better and finite gradients."""
+    """Logits of ±10,000 on the wrong classes give a finite float32-or-better scalar and finite gradients."""
     student = torch.tensor([[1e4, -1e4, 0.0], [-1e4, 0.0, 1e4]], dtype=dtype).requires_grad_()
     found = value(loss, student, -student.detach(), torch.tensor([1, 0]))
     found.backward()

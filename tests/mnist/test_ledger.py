@@ -126,10 +126,33 @@ def test_commands_name_the_protocol_and_the_seeds(fake: ModuleType) -> None:
     """A cell of the grid has a sweep of its own, the rest the command of the folder."""
     found = rows(build_ledger(fake.fake_results(seeds=2).results))
     assert (
-        found["R-fig2-D30-T4"]["command"] == "distillkit sweep --D 30 --T 4 --protocol report-2025 --seeds 2"
+        found["R-fig2-D30-T4"]["command"]
+        == "distillkit sweep --D 30 --T 4 --protocol report-2025 --seeds 2 --precision fp32"
     )
     assert (
-        found["R-teacher"]["command"] == "distillkit reproduce hinton-mnist --protocol report-2025 --seeds 2"
+        found["R-teacher"]["command"]
+        == "distillkit reproduce hinton-mnist --protocol report-2025 --seeds 2 --precision fp32"
     )
     own = rows(build_ledger(fake.fake_results(seeds=2).results, command="distillkit reproduce"))
     assert own["R-teacher"]["command"] == "distillkit reproduce"
+
+
+def test_other_epochs_than_the_reports_are_toys(fake: ModuleType) -> None:
+    """A shortened sweep under the report's protocol verifies nothing and says how many epochs it had."""
+    results = fake.fake_results(["D800-T20", "D800-noKD"], seeds=3).results
+    for result in results:
+        result["config"] = {**result["config"], "training": {"epochs": 5}}
+    found = rows(build_ledger(results))
+    for key in ("R-distilled", "R-claim-distillation-helps", "H3"):
+        assert found[key]["verdict"] == "toy"
+        assert "Epochs: 5, not the 25 of the report." in found[key]["deviations"]
+    assert found["H3"]["deviations"][0] == "5 epochs instead of 3,000."
+    assert found["R-distilled"]["command"].endswith("--seeds 3 --epochs 5 --precision fp32")
+
+
+def test_reduced_precision_is_a_deviation(fake: ModuleType) -> None:
+    """A forward pass in bf16 is said beside the numbers that it made."""
+    results = fake.fake_results(["D800-T20"], seeds=2).results
+    for result in results:
+        result["environment"] = {**result["environment"], "precision": "bf16"}
+    assert "The forward pass runs in bf16." in rows(build_ledger(results))["R-distilled"]["deviations"]

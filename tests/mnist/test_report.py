@@ -32,6 +32,7 @@ def test_the_report_has_every_section(text: str) -> None:
         "Claims of direction",
         "Figures",
         "What Figure 2 shows",
+        "Every run",
         "Classes that are never predicted",
         "Bias corrections",
         "Other reproductions",
@@ -111,3 +112,47 @@ def test_a_quick_run_says_so(fake: ModuleType, tmp_path: Path) -> None:
     assert "> **Quick run.**" in report
     assert "(quick run)" in report
     assert "**toy**" in report
+
+
+def test_every_run_of_every_cell_is_shown(fake: ModuleType, tmp_path: Path) -> None:
+    """Cells of other losses, dead and diverged runs too, seed by seed; helper runs are not."""
+    cells = ("teacher", "D50-logit_matching", "D800-T20-omit3-tuning")
+    errors = {"D50-logit_matching": 300}
+    results = fake.fake_results(cells, seeds=2, errors=errors, dead={("D50-logit_matching", 0): (4,)}).results
+    results[3]["diverged"] = True
+    report = write_report(tmp_path, results, build_ledger(results)).read_text()
+    by_seed = f"{results[2]['test_errors']}*, {results[3]['test_errors']}†"
+    assert "| D50-logit_matching |" in report
+    assert by_seed in report
+    assert "\n| D800-T20-omit3-tuning | 2" not in report
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        (
+            {"command": "reproduce hinton-mnist", "quick": True, "seeds": 1},
+            "distillkit reproduce hinton-mnist --protocol report-2025 --quick --precision bf16",
+        ),
+        (
+            {
+                "command": "sweep",
+                "hidden_units": [50],
+                "temperatures": [2.5, 4.0],
+                "losses": ["soft_targets"],
+                "seeds": 2,
+            },
+            "distillkit sweep --D 50 --T 2.5 4 --losses soft_targets --protocol report-2025 --seeds 2 "
+            "--epochs 3 "
+            "--precision bf16",
+        ),
+    ],
+)
+def test_the_command_is_read_from_the_settings(
+    fake: ModuleType, tmp_path: Path, settings: dict[str, object], command: str
+) -> None:
+    """A folder's ledger names the command that made it."""
+    protocol = {"name": "report-2025", "student_training": {"epochs": 3}}
+    run = fake.fake_results([]).write(tmp_path / "run")
+    (run / "settings.json").write_text(json.dumps({**settings, "protocol": protocol, "precision": "bf16"}))
+    assert build_outputs(run, [])["command"] == command

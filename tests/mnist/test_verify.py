@@ -165,8 +165,18 @@ def test_doubled_seeds_and_missing_parents_are_problems(run: tuple[Path, Any]) -
     """Two results of one cell and seed, and a correction whose student is gone."""
     change(run[0], lambda lines: lines.append(lines[0]))
     only(verify_folder(*run), "teacher: expected one result of seed 0")
-    change(run[0], lambda lines: lines.__delitem__(slice(9, 12)))
+    change(run[0], lambda lines: lines[9].update(id="0" * 16))
     only(verify_folder(*run), "bias-test-tuned seed 0: expected its parent")
+
+
+def test_a_kill_between_a_correction_and_its_run_is_a_note(run: tuple[Path, Any]) -> None:
+    """A correction whose run is not there yet is a folder that is not complete."""
+    change(run[0], lambda lines: lines.__delitem__(slice(9, 12)))
+    outcome = verify_folder(*run)
+    assert any(
+        "bias-test-tuned seed 0: the run that it corrects is still to come" in note for note in outcome.notes
+    )
+    assert not any("parent" in problem for problem in outcome.problems)
 
 
 def test_an_empty_or_foreign_folder_is_one_sentence(tmp_path: Path) -> None:

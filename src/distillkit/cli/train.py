@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import redirect_stdout
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,17 +24,19 @@ if TYPE_CHECKING:
 
 def train(
     run_file: Annotated[
-        Path, typer.Argument(metavar="RUN.YAML", help="What to distil into what, and how.", show_default=False)
+        Path,
+        typer.Argument(metavar="RUN.YAML", help="What to distil into what, and how.", show_default=False),
     ],
     code: Annotated[
         Path | None,
         typer.Option(
-            help="The Python file whose functions the run file names; it is run, so it must be one that you trust.",
+            help="The Python file whose functions the run file names. It is run: name one that you trust.",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the results; else runs/NAME of the run file.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder of the results; else runs/NAME of the run file.", show_default=False),
     ] = None,
     device: options.Device = "auto",
     precision: Annotated[
@@ -54,9 +58,21 @@ def train(
     [dim]distillkit train run.yaml --code models.py --out results[/]
     """
     folder = out or Path("runs") / run_file.stem
-    # what models and data print of themselves is no result
-    with redirect_stdout(sys.stderr):
-        result = _train(run_file, code, folder, device, precision, overwrite=overwrite, quiet=quiet)
+    try:
+        # what models and data print of themselves is no result
+        with redirect_stdout(sys.stderr), _warnings_in_a_line():
+            result = _train(run_file, code, folder, device, precision, overwrite=overwrite, quiet=quiet)
+    except (KeyboardInterrupt, Terminated) as error:
+        kept = (
+            "what was there before is as it was"
+            if (folder / "MANIFEST.json").exists()
+            else "nothing was kept"
+        )
+        stderr().print(
+            f"[bold yellow]Stopped[/]: {kept} in {escape(str(folder))}; the same command begins anew.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED) from None
     if result.done_before:
         stderr().print(
             "This run was done before, so nothing was trained; --overwrite trains it again.", soft_wrap=True
@@ -87,19 +103,19 @@ def _train(
         if precision is not None:
             config = config.model_copy(update={"precision": precision.value})
         with TrainingProgress(stderr(), quiet=quiet) as progress:
-            try:
-                return train_run(
-                    config, folder, code=functions, device=found, overwrite=overwrite, callbacks=(progress,)
-                )
-            except (KeyboardInterrupt, Terminated) as error:
-                stopped = error
-    kept = "the results of before are as they were" if (folder / "MANIFEST.json").exists() else "nothing was written"
-    stderr().print(
-        f"[bold yellow]Stopped[/] after {progress.epochs_done} of {config.epochs} epochs: {kept} in {escape(str(folder))}; "
-        "the same command begins anew.",
-        soft_wrap=True,
-    )
-    raise typer.Exit(INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else TERMINATED)
+            return train_run(
+                config, folder, code=functions, device=found, overwrite=overwrite, callbacks=(progress,)
+            )
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    def show(message: Warning | str, *details: object, **more: object) -> None:
+        stderr().print(f"[yellow]Warning:[/] {escape(str(message))}", soft_wrap=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _show(result: RunResult, *, as_json: bool) -> None:

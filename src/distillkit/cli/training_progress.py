@@ -36,8 +36,7 @@ class TrainingProgress(Callback):
             disable=quiet or not console.is_terminal,
         )
         self._task = self._bar.add_task("models and data", total=None, note="")
-        self._epochs, self._steps, self._drawn = 1, 0, 0.0
-        self.epochs_done = 0
+        self._epochs, self._steps, self._epochs_done, self._drawn = 1, 0, 0, 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -59,18 +58,18 @@ class TrainingProgress(Callback):
         if now - self._drawn < _REDRAW_SECONDS or not self._steps:
             return
         self._drawn = now
-        self._bar.update(self._task, completed=self.epochs_done + step / self._steps)
+        self._bar.update(self._task, completed=self._epochs_done + step / self._steps)
 
     def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
         """Show the loss and the errors so far."""
-        self.epochs_done += 1
+        self._epochs_done += 1
         note = f"loss {row['loss']:.4g} · {row['test_errors']} errors"
-        following = min(self.epochs_done + 1, self._epochs)
+        following = min(self._epochs_done + 1, self._epochs)
         self._bar.update(
             self._task,
-            completed=float(self.epochs_done),
+            completed=float(self._epochs_done),
             description=f"epoch {following}/{self._epochs}",
             note=note,
         )
         if not self._quiet and not self._console.is_terminal:
-            self._console.print(f"epoch {self.epochs_done}/{self._epochs} · {note}")
+            self._console.print(f"epoch {self._epochs_done}/{self._epochs} · {note}")

@@ -14,7 +14,7 @@ from distillkit.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs, a tensor or a mapping of tensors; labels, if any; the examples' numbers in their set, if known."""
+    """Inputs, a tensor or a mapping of tensors; labels, if any; the examples' numbers, if known."""
 
     inputs: Any
     labels: Tensor | None
@@ -31,8 +31,8 @@ class Batch:
             if isinstance(part, Tensor) and part.dim() > 0:
                 return part
         raise ConfigurationError(
-            "This transfer set needs inputs that are a tensor, or a mapping of tensors, with one row an example; got "
-            f"{type(self.inputs).__name__}."
+            "This transfer set needs inputs that are a tensor, or a mapping of tensors, with one row an "
+            f"example; got {type(self.inputs).__name__}."
         )
 
 
@@ -55,7 +55,8 @@ def as_batch(value: Any, device: torch.device | None = None) -> Batch:
     else:
         size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
         raise ConfigurationError(
-            f"A batch must be (inputs, labels), inputs alone, or a mapping with 'labels'; got {type(value).__name__}{size}."
+            "A batch must be (inputs, labels), inputs alone, or a mapping with 'labels'; got "
+            f"{type(value).__name__}{size}."
         )
     if labels is not None and not isinstance(labels, Tensor):
         raise ConfigurationError(f"Labels must be a tensor of classes, got {type(labels).__name__}.")
@@ -77,5 +78,7 @@ def move(value: Any, device: torch.device | None) -> Any:
 def _without_labels(value: Mapping[Any, Any]) -> dict[Any, Any]:
     inputs = {name: part for name, part in value.items() if name != "labels"}
     if not inputs:
-        raise ConfigurationError("A mapping must hold the model's inputs by name beside 'labels'; got no input.")
+        raise ConfigurationError(
+            "A mapping must hold the model's inputs by name beside 'labels'; got no input."
+        )
     return inputs

@@ -17,15 +17,21 @@ _STEPS_THAT_PAY = 2000
 """Compiling costs some ten seconds and saves a fraction of a millisecond a step on a GPU."""
 
 
-def forward_of(student: nn.Module, compile_mode: CompileMode, steps: int, device: torch.device) -> Callable[..., Any]:
+def forward_of(
+    student: nn.Module, compile_mode: CompileMode, steps: int, device: torch.device
+) -> Callable[..., Any]:
     """The student's forward pass, compiled or as it is; the module itself is never changed.
 
     `auto` compiles on a GPU where at least 2,000 steps lie ahead. A CPU gains a few percent and waits seconds
     for them, so there it is left alone.
     """
-    wanted = compile_mode == "on" or (compile_mode == "auto" and device.type == "cuda" and steps >= _STEPS_THAT_PAY)
+    wanted = compile_mode == "on" or (
+        compile_mode == "auto" and device.type == "cuda" and steps >= _STEPS_THAT_PAY
+    )
     if compile_mode == "auto":
-        logger.info("torch.compile is %s: %d steps ahead on %s", "on" if wanted else "off", steps, device.type)
+        logger.info(
+            "torch.compile is %s: %d steps ahead on %s", "on" if wanted else "off", steps, device.type
+        )
     return _OrAsItIs(student) if wanted else student
 
 
@@ -52,6 +58,6 @@ class _OrAsItIs:
         return self._student(*inputs, **named_inputs)
 
     def _give_up(self, error: Exception) -> None:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         logger.warning("torch.compile does not work here, so the student runs as it is: %s", reason)
         self._forward = self._student

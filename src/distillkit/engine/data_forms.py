@@ -26,14 +26,17 @@ from distillkit.errors import ConfigurationError
 DEFAULT_BATCH_SIZE = 128
 
 
-def as_source(data: Any, device: torch.device, *, batch_size: int | None = None, num_workers: int = 0) -> Source:
+def as_source(
+    data: Any, device: torch.device, *, batch_size: int | None = None, num_workers: int = 0
+) -> Source:
     """The source in tensors, a `Dataset`, a `DataLoader` or another iterable of batches.
 
-    A `DataLoader` with one of torch's two plain samplers is read through our own, in the order of (seed, epoch) if
-    it shuffles. Another one is taken as it comes.
+    A `DataLoader` with one of torch's two plain samplers is read through our own, in the order of (seed,
+    epoch) if it shuffles. Another one is taken as it comes.
 
     Raises:
-        ConfigurationError: `data` is none of these, or brings a batch size that differs from the one asked for.
+        ConfigurationError: `data` is none of these, or brings a batch size that differs from the one asked
+            for.
     """
     size = DEFAULT_BATCH_SIZE if batch_size is None else whole_number("batch_size", batch_size, at_least=1)
     if isinstance(data, DataLoader):
@@ -48,23 +51,24 @@ def as_source(data: Any, device: torch.device, *, batch_size: int | None = None,
         return DatasetSource(dataset, size, device, num_workers=num_workers, pin_memory=device.type == "cuda")
     if isinstance(data, tuple) and any(_is_foreign_array(part) for part in data):
         raise ConfigurationError(
-            "Data must be (inputs, labels) as tensors, got a tuple with arrays in it: convert them with torch.as_tensor()."
+            "Data must be (inputs, labels) as tensors, got a tuple with arrays in it: convert them with "
+            "torch.as_tensor()."
         )
     if isinstance(data, Iterable) and not isinstance(data, (str, Mapping, Iterator)):
         if batch_size is not None:
             raise ConfigurationError("These data come in batches of their own; leave batch_size out.")
         return LoaderSource(data, device)
     raise ConfigurationError(
-        "Data must be (inputs, labels) or inputs as tensors, a mapping of tensors, a Dataset, a DataLoader or a "
-        f"list of batches; got {type(data).__name__}."
+        "Data must be (inputs, labels) or inputs as tensors, a mapping of tensors, a Dataset, a DataLoader "
+        f"or a list of batches; got {type(data).__name__}."
     )
 
 
 def _source_of_loader(loader: DataLoader[Any], device: torch.device, batch_size: int | None) -> Source:
     if batch_size is not None and batch_size != loader.batch_size:
         raise ConfigurationError(
-            f"The DataLoader brings batches of {loader.batch_size}, and batch_size={batch_size} was asked for; leave "
-            "batch_size out, or pass the loader's data set."
+            f"The DataLoader brings batches of {loader.batch_size}, and batch_size={batch_size} was asked "
+            "for; leave batch_size out, or pass the loader's data set."
         )
     plain_order = type(loader.sampler) is SequentialSampler or (
         type(loader.sampler) is RandomSampler
@@ -99,14 +103,20 @@ def _whole(data: Any) -> Batch | None:
         return as_batch(tuple(data.tensors))
     if isinstance(data, Tensor) or _is_mapping_of_tensors(data):
         return as_batch(data)
-    if isinstance(data, tuple) and len(data) in {1, 2} and (isinstance(data[0], Tensor) or _is_mapping_of_tensors(data[0])):
+    if (
+        isinstance(data, tuple)
+        and len(data) in {1, 2}
+        and (isinstance(data[0], Tensor) or _is_mapping_of_tensors(data[0]))
+    ):
         labels = data[1] if len(data) == 2 else None
         return as_batch(data) if labels is None or isinstance(labels, Tensor) else None
     return None
 
 
 def _is_mapping_of_tensors(data: Any) -> bool:
-    return isinstance(data, Mapping) and bool(data) and all(isinstance(part, Tensor) for part in data.values())
+    return (
+        isinstance(data, Mapping) and bool(data) and all(isinstance(part, Tensor) for part in data.values())
+    )
 
 
 def _is_foreign_array(data: Any) -> bool:
@@ -114,7 +124,11 @@ def _is_foreign_array(data: Any) -> bool:
 
 
 def _is_dataset(data: Any) -> bool:
-    return hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, (str, Mapping, list, tuple))
+    return (
+        hasattr(data, "__getitem__")
+        and hasattr(data, "__len__")
+        and not isinstance(data, (str, Mapping, list, tuple))
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,11 @@ class _Rows(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         inputs, labels = self.whole.inputs, self.whole.labels
-        row = {name: part[index] for name, part in inputs.items()} if isinstance(inputs, Mapping) else inputs[index]
+        row = (
+            {name: part[index] for name, part in inputs.items()}
+            if isinstance(inputs, Mapping)
+            else inputs[index]
+        )
         return row if labels is None else (row, labels[index])
 
 

@@ -27,6 +27,7 @@ from distillkit.engine.settings import (
     ScheduleFactory,
     callbacks_of,
     check_modules,
+    check_parts,
     one_of,
     optimizer_for,
     schedule_for,
@@ -56,24 +57,25 @@ if TYPE_CHECKING:
 class Distiller:
     """Trains a student on a loss, a transfer set and, for most losses, a teacher.
 
-    The student is trained in place and stays the plain module that it was. The teacher runs in evaluation mode without
-    gradients and is given back as it came. Both must be on one device; that is where the work is done.
+    The student is trained in place and stays the plain module that it was. The teacher runs in evaluation
+    mode without gradients and is given back as it came. Both must be on one device; that is where the work is
+    done.
 
     Args:
         teacher: Any module that gives logits, an `Ensemble`, or `None` for a loss on labels alone.
         student: Any module that gives logits of the same classes.
         loss: A `Loss`, or any callable as `distillkit.typing.LossFn` describes.
         transfer_set: Which examples, with or without labels, in what view. `fit` uses it.
-        optimizer: One that holds the student's parameters, or a function that makes one from them; AdamW with a
-            learning rate of 0.001 where none is given.
+        optimizer: One that holds the student's parameters, or a function that makes one from them; AdamW with
+            a learning rate of 0.001 where none is given.
         schedule: A learning-rate schedule on that optimiser, or a function that makes one.
         schedule_unit: What the schedule counts, `"epoch"` or `"step"`.
         clip_norm: Largest global norm of the gradients, > 0; `None` leaves them alone.
         precision: Of the forward pass: `"auto"`, `"fp32"`, `"bf16"` or `"fp16"`.
         compile: Whether `torch.compile` is used: `"auto"`, `"on"` or `"off"`.
-        teacher_cache: Whether the teacher's answers are computed once: `"auto"` where that is known to be sound
-            (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never; or a
-            `TeacherCache` that several Distillers share, otherwise as `"auto"`.
+        teacher_cache: Whether the teacher's answers are computed once: `"auto"` where that is known to be
+            sound (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never;
+            or a `TeacherCache` that several Distillers share, otherwise as `"auto"`.
         callbacks: What is called as the training goes.
         seed: Of the order of the data and of dropout: same seed, same history, to the bit, on one CPU.
 
@@ -81,11 +83,15 @@ class Distiller:
         ConfigurationError: An argument cannot be used; says what was expected, what came and what to do.
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> from distillkit import Distiller, losses
         >>> _ = torch.manual_seed(0)
         >>> x, y = torch.randn(64, 4), torch.randint(3, (64,))
         >>> distiller = Distiller(
-        ...     teacher=nn.Linear(4, 3), student=nn.Linear(4, 3), loss=losses.hinton(temperature=4, hard_label_weight=0.1)
+        ...     teacher=nn.Linear(4, 3),
+        ...     student=nn.Linear(4, 3),
+        ...     loss=losses.hinton(temperature=4, hard_label_weight=0.1),
         ... )
         >>> history = distiller.fit((x, y), epochs=2, batch_size=16)
         >>> list(history.columns)
@@ -110,12 +116,7 @@ class Distiller:
         seed: int = 0,
     ) -> None:
         check_modules(teacher, student)
-        if not callable(loss):
-            raise ConfigurationError(f"loss must be a Loss or a callable, got {type(loss).__name__}.")
-        if transfer_set is not None and not isinstance(transfer_set, TransferSet):
-            raise ConfigurationError(f"transfer_set must be a TransferSet, got {type(transfer_set).__name__}.")
-        if clip_norm is not None and not clip_norm > 0:
-            raise ConfigurationError(f"clip_norm must be above 0 or None, got {clip_norm!r}.")
+        check_parts(loss, transfer_set, clip_norm)
         one_of("compile", compile, ("auto", "on", "off"))
         if not isinstance(teacher_cache, TeacherCache):
             one_of("teacher_cache", teacher_cache, ("auto", "on", "off"))
@@ -144,16 +145,18 @@ class Distiller:
         """Train the student on the transfer set.
 
         Args:
-            train: `(inputs, labels)` or inputs as tensors, a mapping of tensors, a `Dataset`, a `DataLoader`, or another
-                repeatable iterable of batches.
+            train: `(inputs, labels)` or inputs as tensors, a mapping of tensors, a `Dataset`, a `DataLoader`,
+                or another repeatable iterable of batches.
             epochs: Passes over the transfer set, ≥ 1.
-            batch_size: Examples a batch; 128 where neither you nor a loader says. The last batch may be smaller.
+            batch_size: Examples a batch; 128 where neither you nor a loader says. The last batch may be
+                smaller.
             evaluate_on: Labelled data in any of these forms, evaluated after every epoch.
             num_workers: Processes that read a `Dataset`.
 
         Returns:
-            The history, one row an epoch: `epoch` (from 1), `loss` and its contributions (means over the steps),
-            `learning_rate`, and the metrics of `evaluate_on`. `history.attrs["seconds"]` has each epoch's time.
+            The history, one row an epoch: `epoch` (from 1), `loss` and its contributions (means over the
+            steps), `learning_rate`, and the metrics of `evaluate_on`. `history.attrs["seconds"]` has each
+            epoch's time.
 
         Raises:
             ConfigurationError: Data, models or settings do not fit together.
@@ -211,14 +214,14 @@ class Distiller:
             The loss's contributions by name, scalars without gradients, on the device.
 
         Raises:
-            ConfigurationError: On the first batch: models, batch and settings do not fit together. Or there is a
-                transfer set, which only `fit` can use.
+            ConfigurationError: On the first batch: models, batch and settings do not fit together. Or there
+                is a transfer set, which only `fit` can use.
         """
         if self._own_loop is None:
             if self.transfer_set != Full():
                 raise ConfigurationError(
-                    f"step() takes a batch as it comes and cannot use {type(self.transfer_set).__name__}: use fit(), or leave "
-                    "transfer_set out and choose the examples yourself."
+                    f"step() takes a batch as it comes and cannot use {type(self.transfer_set).__name__}: "
+                    "use fit(), or leave transfer_set out and choose the examples yourself."
                 )
             check_devices(self.student, self.teacher, self.device)
             live = None if self.teacher is None else LiveTeacher(self.teacher, self.precision)

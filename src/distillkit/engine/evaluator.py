@@ -18,12 +18,12 @@ from distillkit.transfer_sets import Full
 
 
 def all_logits(model: nn.Module, source: Source, precision: Precision) -> Tensor:
-    """The logits of every case in the order of the source, `[cases, classes]`, float32; evaluation mode, no gradients."""
+    """The logits of all cases in their order, `[cases, classes]`, float32; evaluation mode, no gradients."""
     return _ask(model, source, precision, None)[0]
 
 
 class Evaluator:
-    """One labelled set, and what the teacher says of it: asked once where that is sound, else beside the student.
+    """One labelled set, and what the teacher says of it, once where that is sound, else beside the student.
 
     Raises:
         ConfigurationError: The data hold nothing, or are known to have no labels.
@@ -62,7 +62,10 @@ class Evaluator:
 def _ask(
     model: nn.Module, source: Source, precision: Precision, signal: TeacherSignal | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """The logits of model and teacher and the labels of all cases, in one pass: a stream may come in another order next time."""
+    """The logits of model and teacher and the labels of all cases.
+
+    In one pass, since a stream may come in another order next time.
+    """
     _refuse_nothing(source)
     logits, teacher_logits, labels = [], [], []
     with mode(model, training=False), torch.no_grad():
@@ -92,4 +95,6 @@ def _nothing() -> ConfigurationError:
 
 
 def _no_labels() -> ConfigurationError:
-    return ConfigurationError("Evaluation needs labels: give (inputs, labels), or use logits() for inputs alone.")
+    return ConfigurationError(
+        "Evaluation needs labels: give (inputs, labels), or use logits() for inputs alone."
+    )

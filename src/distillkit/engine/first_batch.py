@@ -30,8 +30,8 @@ def check_devices(student: nn.Module, teacher: nn.Module | None, student_device:
         for tensor in [] if module is None else [*module.parameters(), *module.buffers()]:
             if tensor.device != student_device:
                 raise ConfigurationError(
-                    f"Teacher and student must be on one device: the student is on {student_device}, a tensor of the "
-                    f"{side} on {tensor.device}; move it with .to({str(student_device)!r})."
+                    f"Teacher and student must be on one device: the student is on {student_device}, a "
+                    f"tensor of the {side} on {tensor.device}; move it with .to({str(student_device)!r})."
                 )
 
 
@@ -46,13 +46,13 @@ def check_optimizer(optimizer: Optimizer, student: nn.Module) -> None:
     all_of_it = {id(parameter) for parameter in student.parameters()}
     if foreign := len(held - all_of_it):
         raise ConfigurationError(
-            f"The optimiser holds {foreign} parameter(s) that are not the student's (the teacher's, perhaps): make it "
-            "from student.parameters()."
+            f"The optimiser holds {foreign} parameter(s) that are not the student's (the teacher's, "
+            "perhaps): make it from student.parameters()."
         )
     if missing := len(wanted - held):
         raise ConfigurationError(
-            f"The optimiser lacks {missing} of the student's {len(wanted)} trainable parameters: make it from "
-            "student.parameters(), or set requires_grad=False on those that are to stay."
+            f"The optimiser lacks {missing} of the student's {len(wanted)} trainable parameters: make it "
+            "from student.parameters(), or set requires_grad=False on those that are to stay."
         )
 
 
@@ -69,12 +69,15 @@ def check_outputs(student: Tensor, teacher: Tensor | None, labels: Tensor | None
     """
     if student.dim() < 2 or not student.is_floating_point():
         raise ConfigurationError(
-            f"The student must give logits of shape [batch, classes], got {student.dtype} {list(student.shape)}."
+            f"The student must give logits of shape [batch, classes], got {student.dtype} "
+            f"{list(student.shape)}."
         )
     if teacher is not None:
         _check_shapes(teacher, student)
         if not bool(teacher.isfinite().all()):
-            raise ConfigurationError("The teacher's logits are not all finite on the first batch; look at its weights.")
+            raise ConfigurationError(
+                "The teacher's logits are not all finite on the first batch; look at its weights."
+            )
         _warn_unless_logits(teacher)
     if labels is not None:
         _check_labels(labels, student)
@@ -88,7 +91,8 @@ def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) ->
     """
     if student.dim() != 2:
         raise ConfigurationError(
-            f"Evaluation needs logits of shape [cases, classes], got {list(student.shape)}: use logits() and metrics of your own."
+            f"Evaluation needs logits of shape [cases, classes], got {list(student.shape)}: use logits() "
+            "and metrics of your own."
         )
     if teacher is not None:
         _check_shapes(teacher, student)
@@ -105,7 +109,8 @@ def check_contributions(contributions: Mapping[str, object]) -> None:
         raise ConfigurationError("The loss has no contributions: return at least one scalar by name.")
     if len(contributions) > 1 and (taken := sorted(_COLUMNS & contributions.keys())):
         raise ConfigurationError(
-            f"A term of the loss is named {taken[0]!r}, which is a column of the history already: give it another name."
+            f"A term of the loss is named {taken[0]!r}, which is a column of the history already: give it "
+            "another name."
         )
     for value in contributions.values():
         check_loss(value)
@@ -119,38 +124,45 @@ def check_loss(loss: object) -> None:
     """
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         came = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise ConfigurationError(f"A loss must return a scalar tensor, got {came}: sum over classes, average over the batch.")
+        raise ConfigurationError(
+            f"A loss must return a scalar tensor, got {came}: sum over classes, average over the batch."
+        )
     if not loss.requires_grad:
-        raise ConfigurationError("The loss does not depend on the student: no gradient reaches its parameters.")
+        raise ConfigurationError(
+            "The loss does not depend on the student: no gradient reaches its parameters."
+        )
     if not math.isfinite(float(loss.detach())):
         raise ConfigurationError(
-            f"The loss of the first batch is {float(loss.detach())}: look for inputs or weights that are not finite."
+            f"The loss of the first batch is {float(loss.detach())}: look for inputs or weights that are "
+            "not finite."
         )
 
 
 def _check_shapes(teacher: Tensor, student: Tensor) -> None:
     if teacher.shape[-1] != student.shape[-1]:
         raise ConfigurationError(
-            f"Teacher and student must have the same classes: the teacher gives {teacher.shape[-1]}, the student "
-            f"{student.shape[-1]}; change the student's last layer."
+            f"Teacher and student must have the same classes: the teacher gives {teacher.shape[-1]}, the "
+            f"student {student.shape[-1]}; change the student's last layer."
         )
     if teacher.shape != student.shape:
         raise ConfigurationError(
-            f"Teacher and student must give logits of one shape, got {list(teacher.shape)} and {list(student.shape)}."
+            f"Teacher and student must give logits of one shape, got {list(teacher.shape)} and "
+            f"{list(student.shape)}."
         )
 
 
 def _check_labels(labels: Tensor, student: Tensor) -> None:
     if labels.shape != student.shape[:-1] or labels.dtype != torch.int64:
         raise ConfigurationError(
-            f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} {list(labels.shape)}: "
-            "reshape or convert them, or leave them out."
+            f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} "
+            f"{list(labels.shape)}: reshape or convert them, or leave them out."
         )
     smallest, largest = int(labels.min()), int(labels.max())
     if smallest < 0 or largest >= student.shape[-1]:
         raise ConfigurationError(
-            f"Labels must be in [0, {student.shape[-1] - 1}], since the student has {student.shape[-1]} classes; got "
-            f"{smallest} to {largest}: number the classes from 0, or give the student more of them."
+            f"Labels must be in [0, {student.shape[-1] - 1}], since the student has {student.shape[-1]} "
+            f"classes; got {smallest} to {largest}: number the classes from 0, or give the student more of "
+            "them."
         )
 
 
@@ -161,13 +173,15 @@ def _warn_unless_logits(teacher: Tensor) -> None:
     # bfloat16 keeps 8 bits
     if bool(((logits.sum(dim=-1) - 1).abs() < 1e-2).all()):
         warnings.warn(
-            "The teacher's outputs look like probabilities (each row is positive and sums to 1), and a loss on logits "
-            "would soften them twice: take the softmax off the teacher, or give the logarithm of its outputs.",
+            "The teacher's outputs look like probabilities (each row is positive and sums to 1), and a "
+            "loss on logits would soften them twice: take the softmax off the teacher, or give the "
+            "logarithm of its outputs.",
             stacklevel=4,
         )
     elif logits.numel() >= _FEW_BY_CHANCE or bool((logits == 0).any()):
         warnings.warn(
-            "No logit of the teacher was negative on the first batch, as if a ReLU followed its last layer: such a "
-            "teacher cannot say that a class is unlikely, and an output unit can die; take the ReLU off.",
+            "No logit of the teacher was negative on the first batch, as if a ReLU followed its last "
+            "layer: such a teacher cannot say that a class is unlikely, and an output unit can die; take "
+            "the ReLU off.",
             stacklevel=4,
         )

@@ -10,12 +10,14 @@ from distillkit.functional import random_integers
 
 def epoch_seed(seed: int, epoch: int) -> int:
     """A seed for an epoch, in [0, 2^53)."""
-    draw = random_integers(torch.zeros(1, dtype=torch.int64), low=0, high=2**53 - 1, seed=seed, epoch=epoch, stream=7)
+    draw = random_integers(
+        torch.zeros(1, dtype=torch.int64), low=0, high=2**53 - 1, seed=seed, epoch=epoch, stream=7
+    )
     return int(draw)
 
 
 def epoch_order(selected: Tensor, seed: int, epoch: int) -> Tensor:
-    """The selected examples in the order of an epoch: the same whatever the device, workers or what ran before.
+    """The selected examples in the order of an epoch, whatever the device, the workers or what ran before.
 
     Args:
         selected: Numbers of the examples, `[n]`, int64.

@@ -29,29 +29,37 @@ class Precision:
 
     def scaler(self) -> torch.amp.GradScaler:
         """The scaler that keeps float16 gradients from underflowing; it does nothing in any other case."""
-        return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16" and self.device.type == "cuda")
+        return torch.amp.GradScaler(
+            self.device.type, enabled=self.name == "fp16" and self.device.type == "cuda"
+        )
 
 
 def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
     """The precision that a name means on a device.
 
-    `auto` is bf16 where the hardware has instructions for it (a recent GPU, a CPU with AMX or AVX-512 BF16), fp16 on
-    an older CUDA device, and fp32 elsewhere.
+    `auto` is bf16 where the hardware has instructions for it (a recent GPU, a CPU with AMX or AVX-512 BF16),
+    fp16 on an older CUDA device, and fp32 elsewhere.
 
     Raises:
         ConfigurationError: There is no such precision, or the device cannot do it.
     """
     if name == "auto":
         if device.type == "cuda":
-            return Precision("bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16", device)
+            return Precision(
+                "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16", device
+            )
         return Precision("bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32", device)
     if name not in {"fp32", "bf16", "fp16"}:
         raise ConfigurationError(f"precision must be auto, fp32, bf16 or fp16, got {name!r}.")
     if name == "fp16" and device.type == "cpu":
-        raise ConfigurationError("fp16 needs a GPU (its gradients underflow without a scaler): use bf16 or fp32 on a CPU.")
+        raise ConfigurationError(
+            "fp16 needs a GPU (its gradients underflow without a scaler): use bf16 or fp32 on a CPU."
+        )
     return Precision(name, device)
 
 
 def _cpu_has_bf16() -> bool:
-    supported = [getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")]
+    supported = [
+        getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    ]
     return any(bool(ask()) for ask in supported if ask is not None)

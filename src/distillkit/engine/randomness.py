@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators of the CPU and of `device` seeded, then as they were: the caller's are not ours to move."""
+    """Torch's generators of the CPU and of `device` seeded, then as they were: they are the caller's."""
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
         # not by torch.manual_seed(), which seeds every device that there is

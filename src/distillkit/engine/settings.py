@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from distillkit.engine.callbacks import Callback
 from distillkit.errors import ConfigurationError
+from distillkit.transfer_sets import TransferSet
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = LRScheduler | ReduceLROnPlateau
@@ -27,15 +28,34 @@ def check_modules(teacher: object, student: object) -> None:
     """
     if isinstance(teacher, (list, tuple)):
         raise ConfigurationError(
-            "Several teachers are one Ensemble: pass Ensemble([...], average='probabilities') or average='logits'."
+            "Several teachers are one Ensemble: pass Ensemble([...], average='probabilities') or "
+            "average='logits'."
         )
     for side, module in (("teacher", teacher), ("student", student)):
         if not isinstance(module, nn.Module) and not (side == "teacher" and module is None):
             raise ConfigurationError(f"The {side} must be a torch.nn.Module, got {type(module).__name__}.")
     if teacher is student:
-        raise ConfigurationError("Teacher and student are one object: copy it (copy.deepcopy) to distil it into itself.")
-    if isinstance(student, nn.Module) and not any(parameter.requires_grad for parameter in student.parameters()):
+        raise ConfigurationError(
+            "Teacher and student are one object: copy it (copy.deepcopy) to distil it into itself."
+        )
+    if isinstance(student, nn.Module) and not any(
+        parameter.requires_grad for parameter in student.parameters()
+    ):
         raise ConfigurationError("The student has no trainable parameters.")
+
+
+def check_parts(loss: object, transfer_set: object, clip_norm: float | None) -> None:
+    """Refuse a loss that cannot be called, what is no transfer set, and a norm that is no length.
+
+    Raises:
+        ConfigurationError: Says which.
+    """
+    if not callable(loss):
+        raise ConfigurationError(f"loss must be a Loss or a callable, got {type(loss).__name__}.")
+    if transfer_set is not None and not isinstance(transfer_set, TransferSet):
+        raise ConfigurationError(f"transfer_set must be a TransferSet, got {type(transfer_set).__name__}.")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ConfigurationError(f"clip_norm must be above 0 or None, got {clip_norm!r}.")
 
 
 def optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | None) -> Optimizer:
@@ -44,13 +64,19 @@ def optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | 
         return torch.optim.AdamW(student.parameters(), lr=1e-3)
     made = optimizer(student.parameters()) if callable(optimizer) else optimizer
     if not isinstance(made, Optimizer):
-        raise ConfigurationError(f"optimizer must be, or make, a torch.optim.Optimizer; got {type(made).__name__}.")
+        raise ConfigurationError(
+            f"optimizer must be, or make, a torch.optim.Optimizer; got {type(made).__name__}."
+        )
     if isinstance(made, torch.optim.LBFGS):
-        raise ConfigurationError("LBFGS evaluates the loss several times a step, which an update here does once: use another.")
+        raise ConfigurationError(
+            "LBFGS evaluates the loss several times a step, which an update here does once: use another."
+        )
     return made
 
 
-def schedule_for(optimizer: Optimizer, schedule: Schedule | ScheduleFactory | None, unit: str) -> Schedule | None:
+def schedule_for(
+    optimizer: Optimizer, schedule: Schedule | ScheduleFactory | None, unit: str
+) -> Schedule | None:
     """The schedule given or made, if any, which must move this optimiser."""
     one_of("schedule_unit", unit, ("epoch", "step"))
     if schedule is None:
@@ -62,8 +88,8 @@ def schedule_for(optimizer: Optimizer, schedule: Schedule | ScheduleFactory | No
         )
     if made.optimizer is not optimizer:
         raise ConfigurationError(
-            "The schedule belongs to another optimiser, so it would change nothing here: make it from the optimiser that "
-            "you pass, or pass a function, schedule=lambda optimizer: ..."
+            "The schedule belongs to another optimiser, so it would change nothing here: make it from the "
+            "optimiser that you pass, or pass a function, schedule=lambda optimizer: ..."
         )
     if unit == "step" and isinstance(made, ReduceLROnPlateau):
         raise ConfigurationError("ReduceLROnPlateau looks at an epoch's loss: use schedule_unit='epoch'.")
@@ -75,7 +101,9 @@ def callbacks_of(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
     given: Any = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     for callback in (chosen := tuple(given)):
         if not isinstance(callback, Callback):
-            raise ConfigurationError(f"A callback must be a distillkit.Callback, got {type(callback).__name__}.")
+            raise ConfigurationError(
+                f"A callback must be a distillkit.Callback, got {type(callback).__name__}."
+            )
     return chosen
 
 

@@ -55,7 +55,9 @@ class ResidentSource(Source):
         self._inputs, self._labels = whole.inputs, whole.labels
         parts = list(self._inputs.values()) if isinstance(self._inputs, Mapping) else [self._inputs]
         if any(part is not None and part.dim() == 0 for part in [*parts, self._labels]):
-            raise ConfigurationError("Inputs and labels must have one row an example, got a tensor without dimensions.")
+            raise ConfigurationError(
+                "Inputs and labels must have one row an example, got a tensor without dimensions."
+            )
         sizes = {len(part) for part in [*parts, self._labels] if part is not None}
         if len(sizes) != 1:
             raise ConfigurationError(f"Inputs and labels must be equally many, got {sorted(sizes)} examples.")
@@ -72,7 +74,7 @@ class ResidentSource(Source):
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
         """Rows of the tensors."""
         indices = torch.arange(self.size or 0) if order is None else order
-        for part in indices.to(self._device).split(batch_size or self.batch_size):
+        for part in torch.split(indices.to(self._device), batch_size or self.batch_size):
             inputs = (
                 {name: value[part] for name, value in self._inputs.items()}
                 if isinstance(self._inputs, Mapping)
@@ -104,14 +106,22 @@ class _CollateNumbered:
     collate: Callable[[list[Any]], Any]
 
     def __call__(self, examples: list[tuple[int, Any]]) -> tuple[Tensor, Any]:
-        return torch.tensor([number for number, _ in examples]), self.collate([example for _, example in examples])
+        return torch.tensor([number for number, _ in examples]), self.collate(
+            [example for _, example in examples]
+        )
 
 
 class DatasetSource(Source):
     """A data set read by number through a `DataLoader` of ours, in the order that the training wants."""
 
     def __init__(
-        self, dataset: Any, batch_size: int, device: torch.device, *, shuffles: bool = True, **loader_settings: Any
+        self,
+        dataset: Any,
+        batch_size: int,
+        device: torch.device,
+        *,
+        shuffles: bool = True,
+        **loader_settings: Any,
     ) -> None:
         super().__init__(batch_size)
         self.dataset, self.size, self.shuffles = dataset, len(dataset), shuffles
@@ -124,7 +134,10 @@ class DatasetSource(Source):
         """Examples read through a loader, with their numbers."""
         indices = range(len(self.dataset)) if order is None else order.tolist()
         loader: DataLoader[Any] = DataLoader(
-            _Numbered(self.dataset), batch_size=batch_size or self.batch_size, sampler=indices, **self._settings
+            _Numbered(self.dataset),
+            batch_size=batch_size or self.batch_size,
+            sampler=indices,
+            **self._settings,
         )
         for numbers, value in loader:
             batch = as_batch(value, self._device)
@@ -140,7 +153,10 @@ class DatasetSource(Source):
         return self._labels
 
     def _targets(self) -> Tensor | None:
-        """The `targets` of a torchvision data set, where some examples confirm them: reading every image for its label is slow."""
+        """The `targets` of a torchvision data set, where some examples confirm them.
+
+        Reading every image for its label is slow.
+        """
         targets = getattr(self.dataset, "targets", None)
         if targets is None or getattr(self.dataset, "target_transform", None) is not None:
             return None

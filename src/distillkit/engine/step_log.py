@@ -16,7 +16,8 @@ _READ_EVERY = 50
 class StepLog:
     """Collects each step's contributions; stops the training when one is not finite.
 
-    Reading a number from a GPU waits for it, so the values are looked at every 50 steps and at the end of the epoch.
+    Reading a number from a GPU waits for it, so the values are looked at every 50 steps and at the end of the
+    epoch.
     """
 
     def __init__(self, epoch: int) -> None:
@@ -50,8 +51,8 @@ class StepLog:
         self._read()
         if not self._steps:
             raise ConfigurationError(
-                f"The data gave no batch in epoch {self._epoch + 1}: they are empty, can be read only once, or drop_last "
-                "left nothing of them."
+                f"The data gave no batch in epoch {self._epoch + 1}: they are empty, can be read only once, "
+                "or drop_last left nothing of them."
             )
         means = {name: total / self._steps for name, total in zip(self._names, self._sums, strict=True)}
         loss = sum(means.values())
@@ -67,8 +68,8 @@ class StepLog:
             if not all(math.isfinite(value) for value in row):
                 terms = ", ".join(f"{name}={value:.4g}" for name, value in zip(self._names, row, strict=True))
                 raise DivergenceError(
-                    f"The loss is no longer finite at step {self._steps} of epoch {self._epoch + 1} ({terms}). Likely causes: "
-                    "a learning rate that is too high (lower it, or set clip_norm=1.0), fp16 overflow (use bf16 or fp32), or "
-                    "inputs that are not finite."
+                    f"The loss is no longer finite at step {self._steps} of epoch {self._epoch + 1} "
+                    f"({terms}). Likely causes: a learning rate that is too high (lower it, or set "
+                    "clip_norm=1.0), fp16 overflow (use bf16 or fp32), or inputs that are not finite."
                 )
             self._sums = [total + value for total, value in zip(self._sums, row, strict=True)]

@@ -35,17 +35,22 @@ class _Answers:
 class TeacherCache:
     """Keeps a teacher's answers for several students: give one object to each `Distiller` as `teacher_cache`.
 
-    Answers are kept where `"auto"` keeps them, and found again only for the same teacher object with the same weights,
-    the same data, choice of examples and view, and the same precision; weights and data are compared by the SHA-256 of
-    their values. Before they are used, the teacher answers a few examples again, which must come out the same to the bit.
-    They are forgotten with the teacher, or when its weights have changed.
+    Answers are kept where `"auto"` keeps them, and found again only for the same teacher object with the same
+    weights, the same data, choice of examples and view, and the same precision; weights and data are compared
+    by the SHA-256 of their values. Before they are used, the teacher answers a few examples again, which must
+    come out the same to the bit. They are forgotten with the teacher, or when its weights have changed.
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> from distillkit import Distiller, TeacherCache, losses
         >>> cache, teacher = TeacherCache(), nn.Linear(4, 3)
         >>> for temperature in (1, 20):
         ...     distiller = Distiller(
-        ...         teacher=teacher, student=nn.Linear(4, 3), loss=losses.SoftTargets(temperature=temperature), teacher_cache=cache
+        ...         teacher=teacher,
+        ...         student=nn.Linear(4, 3),
+        ...         loss=losses.SoftTargets(temperature=temperature),
+        ...         teacher_cache=cache,
         ...     )
         ...     history = distiller.fit(torch.ones(8, 4), epochs=1)
         >>> cache
@@ -70,13 +75,19 @@ class TeacherCache:
     def keep(self, teacher: nn.Module, key: CacheKey, probe: Tensor, rows: Tensor) -> None:
         """Keep `rows`, and with them the answer to the few examples."""
         of_these_weights = {
-            other: answers for other, answers in self._kept.get(teacher, {}).items() if other.weights == key.weights
+            other: answers
+            for other, answers in self._kept.get(teacher, {}).items()
+            if other.weights == key.weights
         }
         self._kept[teacher] = {**of_these_weights, key: _Answers(rows, probe)}
 
 
 def cache_key(
-    teacher: nn.Module, source: Source, selected: Tensor | None, transfer_set: TransferSet, precision: Precision
+    teacher: nn.Module,
+    source: Source,
+    selected: Tensor | None,
+    transfer_set: TransferSet,
+    precision: Precision,
 ) -> CacheKey | None:
     """The key of a teacher's answers to a transfer set; `None` where values cannot be compared."""
     if not isinstance(source, ResidentSource):
@@ -97,5 +108,5 @@ def _digest(named: Iterable[tuple[str, Tensor]]) -> bytes | None:
         if not plain or tensor.is_quantized or tensor.is_complex():
             return None
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.digest()

@@ -37,7 +37,7 @@ class LiveTeacher:
         self._teacher, self._precision = teacher, precision
 
     def __call__(self, batch: Batch) -> Outputs:
-        """The teacher's outputs for the batch as the student sees it, in evaluation mode, without gradients."""
+        """The teacher's outputs for what the student sees, in evaluation mode, without gradients."""
         with mode(self._teacher, training=False), torch.no_grad(), self._precision.autocast():
             logits = logits_of(call(self._teacher, batch.inputs), "The teacher")
         return Outputs(logits.detach())
@@ -52,7 +52,9 @@ class CachedTeacher:
     def __call__(self, batch: Batch) -> Outputs:
         """The rows of the batch's examples."""
         if batch.indices is None:
-            raise ConfigurationError("A cached teacher needs the numbers of the examples, and this batch has none.")
+            raise ConfigurationError(
+                "A cached teacher needs the numbers of the examples, and this batch has none."
+            )
         return Outputs(self._rows[batch.indices.to(self._rows.device)])
 
 
@@ -69,12 +71,13 @@ def refuse_unsound_cache(
     """
     if cache == "on" and not transfer_set.same_view:
         raise ConfigurationError(
-            f"{type(transfer_set).__name__} shows an example differently each time, so a kept answer of the teacher would "
-            "belong to another view: use teacher_cache='auto' or 'off'."
+            f"{type(transfer_set).__name__} shows an example differently each time, so a kept answer of the "
+            "teacher would belong to another view: use teacher_cache='auto' or 'off'."
         )
     if cache == "on" and source.size is None:
         raise ConfigurationError(
-            "teacher_cache='on' needs data whose examples have numbers: pass tensors or a Dataset, not a stream of batches."
+            "teacher_cache='on' needs data whose examples have numbers: pass tensors or a Dataset, not a "
+            "stream of batches."
         )
 
 
@@ -89,9 +92,10 @@ def teacher_signal(
 ) -> TeacherSignal:
     """The teacher's answers to a transfer set, kept where that is sound.
 
-    `auto` and a `TeacherCache` keep them where the view is the same each time and the data are tensors; `on` also for a
-    data set that the caller vouches for; `off` never. A few rows are asked again, in another batch and as of another
-    epoch, before a cache is trusted; where they differ the teacher answers live, with a warning.
+    `auto` and a `TeacherCache` keep them where the view is the same each time and the data are tensors; `on`
+    also for a data set that the caller vouches for; `off` never. A few rows are asked again, in another batch
+    and as of another epoch, before a cache is trusted; where they differ the teacher answers live, with a
+    warning.
     """
     live = LiveTeacher(teacher, precision)
     sound = transfer_set.same_view and source.size is not None and (source.unchanging or cache == "on")
@@ -109,8 +113,9 @@ def teacher_signal(
     rows = _all_rows(live, source, selected, transfer_set)
     if not _agree(rows[few.to(rows.device)], at_least_float32(probe)):
         warnings.warn(
-            "The teacher answered the same examples differently when asked again, so its answers are not kept and it runs "
-            "live: dropout that is on in evaluation mode, or data that change from read to read, would explain it.",
+            "The teacher answered the same examples differently when asked again, so its answers are not "
+            "kept and it runs live: dropout that is on in evaluation mode, or data that change from read "
+            "to read, would explain it.",
             stacklevel=3,
         )
         return live
@@ -124,7 +129,9 @@ def _few(source: Source, selected: Tensor | None) -> Tensor:
     return numbers[torch.linspace(len(numbers) - 1, 0, min(_ROWS_CHECKED, len(numbers))).long()]
 
 
-def _all_rows(live: LiveTeacher, source: Source, selected: Tensor | None, transfer_set: TransferSet) -> Tensor:
+def _all_rows(
+    live: LiveTeacher, source: Source, selected: Tensor | None, transfer_set: TransferSet
+) -> Tensor:
     rows = torch.empty(0)
     for batch in viewed(source.batches(selected, source.inference_batch_size), transfer_set, epoch=0):
         logits = at_least_float32(live(batch).logits)

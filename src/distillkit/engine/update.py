@@ -65,11 +65,13 @@ class Update:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise ConfigurationError(
-                "Batch normalisation cannot learn from a batch of one example, as the last of an epoch may be: choose another "
-                "batch_size, or pass a DataLoader with drop_last=True."
+                "Batch normalisation cannot learn from a batch of one example, as the last of an epoch may "
+                "be: choose another batch_size, or pass a DataLoader with drop_last=True."
             ) from error
 
-    def _contributions(self, student: Outputs, teacher: Outputs | None, labels: Tensor | None) -> dict[str, Tensor]:
+    def _contributions(
+        self, student: Outputs, teacher: Outputs | None, labels: Tensor | None
+    ) -> dict[str, Tensor]:
         if isinstance(self._loss, Loss):
             return self._loss.contributions(student=student, teacher=teacher, labels=labels)
         return {"loss": self._loss(student=student, teacher=teacher, labels=labels)}

@@ -11,7 +11,7 @@ from distillkit.transfer_sets import TransferSet
 
 
 def viewed(batches: Iterable[Batch], transfer_set: TransferSet, epoch: int) -> Iterator[Batch]:
-    """The batches in the transfer set's view of an epoch; examples without numbers are counted as they come."""
+    """The batches in the view of an epoch; examples without numbers are counted as they come."""
     changes_inputs = type(transfer_set).view is not TransferSet.view
     keeps_labels = transfer_set.keeps_labels
     counted = 0

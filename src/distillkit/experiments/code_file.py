@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from distillkit.errors import ConfigurationError
+from distillkit.errors import ConfigurationError, DistillkitError
 
 
 class CodeFile:
@@ -29,7 +29,8 @@ class CodeFile:
         self._functions: dict[str, Callable[..., Any]] = {
             name: value
             for name, value in vars(module).items()
-            if not name.startswith("_") and callable(value)
+            if not name.startswith("_")
+            and callable(value)
             # a run file from elsewhere must not reach os.system because the code happens to import it
             and getattr(value, "__module__", None) == module.__name__
         }
@@ -58,9 +59,12 @@ class CodeFile:
         function = self.function(name)
         try:
             return function(**arguments)
+        except DistillkitError:
+            raise
         except Exception as error:
             raise ConfigurationError(
-                f"The function {name!r} of {self.path.name} raised {_told(error, self.path)}; mend it, or the arguments in "
+                f"The function {name!r} of {self.path.name} raised {_told(error, self.path)}; mend it, or "
+                "the arguments in "
                 "the run file."
             ) from error
 
@@ -83,8 +87,8 @@ def call_function(code: CodeFile | None, name: str, arguments: Mapping[str, Any]
 def code_file(path: Path | None) -> Iterator[CodeFile | None]:
     """Run a Python file as an import does, and give its functions; `None` gives `None`.
 
-    While the context lasts the file is importable by its name and its folder is on the path, so that it can import
-    its neighbours and its classes reach the processes that read data.
+    While the context lasts the file is importable by its name and its folder is on the path, so that it can
+    import its neighbours and its classes reach the processes that read data.
 
     Raises:
         ConfigurationError: It is no Python file, cannot be imported, or bears the name of another module.
@@ -113,7 +117,9 @@ def _module_name(path: Path) -> str:
     spec = importlib.util.find_spec(name) if other is None else other.__spec__
     origin = None if spec is None else spec.origin
     if (other is not None or spec is not None) and (origin is None or Path(origin).resolve() != path):
-        raise ConfigurationError(f"{path.name} bears the name of another module ({name}) and would hide it: rename it.")
+        raise ConfigurationError(
+            f"{path.name} bears the name of another module ({name}) and would hide it: rename it."
+        )
     return name
 
 
@@ -124,7 +130,9 @@ def _imported(path: Path, name: str) -> ModuleType:
     try:
         loader.exec_module(module)
     except Exception as error:
-        raise ConfigurationError(f"{path.name} could not be imported: it raised {_told(error, path)}.") from error
+        raise ConfigurationError(
+            f"{path.name} could not be imported: it raised {_told(error, path)}."
+        ) from error
     return module
 
 
@@ -139,7 +147,9 @@ def _named(code: CodeFile | None, name: str) -> CodeFile:
 
 def _told(error: Exception, path: Path) -> str:
     """An error and the line of the file that it came from, in one line."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     message = " ".join((error.msg if isinstance(error, SyntaxError) else str(error)).split())
     return f"{type(error).__name__}{f' in line {line}' if line else ''}{f': {message}' if message else ''}"

@@ -29,7 +29,8 @@ _PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST", "CIFAR10", "CIFAR100", "USPS"), _TRAIN_FLAG
     ),
     **dict.fromkeys(
-        ("SVHN", "STL10", "GTSRB", "Food101", "Flowers102", "DTD", "PCAM", "RenderedSST2", "StanfordCars"), _TRAIN_TEST
+        ("SVHN", "STL10", "GTSRB", "Food101", "Flowers102", "DTD", "PCAM", "RenderedSST2", "StanfordCars"),
+        _TRAIN_TEST,
     ),
     **dict.fromkeys(("FGVCAircraft", "OxfordIIITPet"), _TRAINVAL_TEST),
     **dict.fromkeys(("ImageNet", "Imagenette"), _TRAIN_VAL),
@@ -39,7 +40,10 @@ _PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 class DataSource(Policy):
-    """What gives the data to train on and to evaluate on, by `kind`; entry points in the group `distillkit.data`."""
+    """What gives the data to train on and to evaluate on, by `kind`.
+
+    Another kind is one class; in a package of yours, its entry point is in the group `distillkit.data`.
+    """
 
     family: ClassVar[str] = "distillkit.data"
 
@@ -50,7 +54,7 @@ class DataSource(Policy):
 
     @abstractmethod
     def load(self, code: CodeFile | None) -> tuple[Any, Any]:
-        """Training data and evaluation data, each in any form that `Distiller.fit` takes; the latter with labels.
+        """Training data and labelled evaluation data, each in any form that `Distiller.fit` takes.
 
         Args:
             code: The file that was named on the command line, if any.
@@ -105,8 +109,8 @@ class TorchvisionData(DataSource):
     normalise: Normalisation | None = None
     """Mean and standard deviation that are taken out of the pixels."""
     in_memory: Literal["auto", "on", "off"] = "auto"
-    """Whether images are decoded once and kept, which is faster and lets the teacher's answers be kept too; auto: where
-    both parts take at most 1 GiB."""
+    """Whether images are decoded once and kept, which is faster, and lets the teacher's answers be kept too;
+    auto: where both parts together take at most 1 GiB."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     """Further arguments of the data set's class (`split: letters` of EMNIST)."""
 
@@ -122,7 +126,8 @@ class TorchvisionData(DataSource):
             close = get_close_matches(self.dataset, _PARTS, n=1)
             meant = f" (did you mean {close[0]!r}?)" if close else ""
             raise ConfigurationError(
-                f"There is no data set {self.dataset!r} here{meant}; of torchvision there are {', '.join(sorted(_PARTS))}. "
+                f"There is no data set {self.dataset!r} here{meant}; of torchvision there are "
+                f"{', '.join(sorted(_PARTS))}. "
                 "Any other can come from a function (kind: function)."
             )
         return _PARTS[self.dataset]
@@ -139,9 +144,15 @@ class TorchvisionData(DataSource):
             with short_timeout():
                 return getattr(datasets, self.dataset)(**arguments, **which)
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"torchvision cannot make {self.dataset} of these settings: {error}.") from error
+            raise ConfigurationError(
+                f"torchvision cannot make {self.dataset} of these settings: {error}."
+            ) from error
         except (RuntimeError, OSError, URLError, ImportError) as error:
-            hint = "look at the network and try again" if self.download else "set download: true, or the right root"
+            hint = (
+                "look at the network and try again"
+                if self.download
+                else "set download: true, or the right root"
+            )
             raise DataUnavailableError(
                 f"{self.dataset} could not be had from {self.root} ({' '.join(str(error).split())}): {hint}."
             ) from error
@@ -164,7 +175,8 @@ class TorchvisionData(DataSource):
             image: Tensor = part[0][0]
         except RuntimeError as error:
             raise ConfigurationError(
-                f"The images of {self.dataset} do not fit the settings ({' '.join(str(error).split())}): look at channels "
+                f"The images of {self.dataset} do not fit the settings ({' '.join(str(error).split())}): "
+                "look at channels "
                 "and normalise."
             ) from error
         return image
@@ -177,7 +189,8 @@ class TorchvisionData(DataSource):
             image, label = part[number]
             if image.shape != first.shape:
                 raise ConfigurationError(
-                    f"The images of {self.dataset} differ in size ({list(first.shape)}, {list(image.shape)}): set image_size."
+                    f"The images of {self.dataset} differ in size ({list(first.shape)}, "
+                    f"{list(image.shape)}): set image_size."
                 )
             images[number], labels[number] = image, label
         return images, labels
@@ -208,7 +221,8 @@ class FunctionData(DataSource):
         if not isinstance(data, tuple) or len(data) != 2:
             size = f" of {len(data)}" if isinstance(data, tuple) else ""
             raise ConfigurationError(
-                f"The function {self.function!r} must return (train, evaluation), got {type(data).__name__}{size}."
+                f"The function {self.function!r} must return (train, evaluation), got "
+                f"{type(data).__name__}{size}."
             )
         return data
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import abstractmethod
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
-from urllib.error import URLError
 
 from pydantic import Field, JsonValue
 from torch import nn
@@ -94,24 +94,46 @@ class TorchvisionModel(ModelSource):
             close = get_close_matches(self.name, names, n=3)
             there_are = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}."
             raise ConfigurationError(f"torchvision has no classification model {self.name!r}; {there_are}")
-        known = [weights.name for weights in models.get_model_weights(self.name)]
-        if self.weights is not None and self.weights not in [*known, "DEFAULT"]:
-            raise ConfigurationError(
-                f"torchvision has no weights {self.weights!r} of {self.name}; there are {', '.join(['DEFAULT', *known])}."
-            )
-        arguments = {**self.arguments, **({} if self.num_classes is None else {"num_classes": self.num_classes})}
+        arguments = {
+            **self.arguments,
+            **({} if self.num_classes is None else {"num_classes": self.num_classes}),
+        }
+        if self.weights is not None:
+            self._fetch_weights()
         try:
-            with short_timeout():
-                model: nn.Module = models.get_model(self.name, weights=self.weights, **arguments)
-        except URLError as error:
-            raise DataUnavailableError(
-                f"The weights {self.weights} of {self.name} could not be downloaded ({error.reason}): name a weights_file "
-                "instead, or try again."
-            ) from None
+            model: nn.Module = models.get_model(self.name, weights=self.weights, **arguments)
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"torchvision cannot build {self.name} of these settings: {error}") from error
+            raise ConfigurationError(
+                f"torchvision cannot build {self.name} of these settings: {error}"
+            ) from error
         read_weights(model, self.weights_file, self.name)
         return model
+
+    def _fetch_weights(self) -> None:
+        """Have the weights in torchvision's cache, and see that they are tensors alone: it unpickles anything."""
+        from torchvision import models
+
+        known = models.get_model_weights(self.name)
+        if self.weights not in known.__members__:
+            raise ConfigurationError(
+                f"torchvision has no weights {self.weights!r} of {self.name}; there are "
+                f"{', '.join(known.__members__) or 'none'}."
+            )
+        try:
+            with short_timeout():
+                known[self.weights].get_state_dict(check_hash=True, weights_only=True)
+        except pickle.UnpicklingError:
+            raise ConfigurationError(
+                f"torchvision's cached file of {self.name}'s weights {self.weights} holds more than tensors, "
+                "so it was not "
+                "used: delete it, and it is downloaded anew."
+            ) from None
+        except (OSError, RuntimeError) as error:
+            raise DataUnavailableError(
+                f"The weights {self.weights} of {self.name} could not be downloaded ({error}): try again, or "
+                "name a "
+                "weights_file."
+            ) from None
 
 
 class FunctionModel(ModelSource):

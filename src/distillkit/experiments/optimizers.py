@@ -19,7 +19,10 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Policy):
-    """What makes an optimiser, by `kind`; entry points in the group `distillkit.optimizers`."""
+    """What makes an optimiser, by `kind`.
+
+    Another kind is one class; in a package of yours, its entry point is in the group `distillkit.optimizers`.
+    """
 
     family: ClassVar[str] = "distillkit.optimizers"
 
@@ -49,7 +52,9 @@ class Sgd(Optimizer):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and not self.momentum:
-            raise ConfigurationError("nesterov needs a momentum above 0: set momentum, or leave nesterov out.")
+            raise ConfigurationError(
+                "nesterov needs a momentum above 0: set momentum, or leave nesterov out."
+            )
         return self
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -110,7 +115,10 @@ class AdamW(Optimizer):
 
 
 class Schedule(Policy):
-    """How the learning rate goes from epoch to epoch, by `kind`; entry points in the group `distillkit.schedules`."""
+    """How the learning rate goes from epoch to epoch, by `kind`.
+
+    Another kind is one class; in a package of yours, its entry point is in the group `distillkit.schedules`.
+    """
 
     family: ClassVar[str] = "distillkit.schedules"
 

@@ -77,9 +77,9 @@ def _describe(family: type[Policy], kind: str, plugin: EntryPoint | None) -> Pol
 def _source(found: type[Policy] | None, plugin: EntryPoint | None) -> str:
     if found is not None and found.__module__.partition(".")[0] == "distillkit":
         return "built in"
-    if plugin is None or plugin.dist is None:
-        return f"module {found.__module__ if found is not None else plugin.module if plugin is not None else '?'}"
-    return f"{plugin.dist.name} {plugin.dist.version}"
+    if plugin is not None and plugin.dist is not None:
+        return f"{plugin.dist.name} {plugin.dist.version}"
+    return "unknown" if found is None else f"module {found.__module__}"
 
 
 def _default(found: type[Policy], name: str) -> str:

@@ -22,8 +22,8 @@ _LARGEST_FILE = 1_000_000
 class RunConfig(Policy):
     """What is distilled into what, on which data and how: a run file.
 
-    It goes to YAML and back without loss. Reading one imports nothing that it names: a function is looked up in the
-    file that is named beside it (`--code`), when the run begins.
+    It goes to YAML and back without loss. Reading one imports nothing that it names: a function is looked up
+    in the file that is named beside it (`--code`), when the run begins.
 
     Example:
         >>> config = RunConfig.from_yaml('''
@@ -40,7 +40,7 @@ class RunConfig(Policy):
     """
 
     teacher: ModelSource | None
-    """The trained model that is learnt from (several: `kind: ensemble`); null for a student on labels alone."""
+    """The trained model that is learnt from (several: `kind: ensemble`); null where labels alone teach."""
     student: ModelSource
     """The model that learns."""
     data: DataSource
@@ -75,7 +75,8 @@ class RunConfig(Policy):
     def _several_are_an_ensemble(cls, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             raise ConfigurationError(
-                "Several teachers are one ensemble: write {kind: ensemble, members: [...], average: probabilities}."
+                "Several teachers are one ensemble: write {kind: ensemble, members: [...], average: "
+                "probabilities}."
             )
         return value
 
@@ -96,7 +97,7 @@ def read_run_file(path: Path) -> RunConfig:
     """The configuration in a run file; nothing that it names is imported or opened.
 
     Raises:
-        ConfigurationError: There is no such file, or what it holds is not a run; names the file and the place in it.
+        ConfigurationError: There is no such file, or what it holds is not a run; names the place in it.
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -109,7 +110,9 @@ def read_run_file(path: Path) -> RunConfig:
     value = load_yaml(text, source=str(path))
     if not isinstance(value, dict):
         came = "nothing" if value is None else f"a {type(value).__name__}"
-        raise ConfigurationError(f"{path} must hold a mapping (teacher, student, data, loss, epochs, ...), got {came}.")
+        raise ConfigurationError(
+            f"{path} must hold a mapping (teacher, student, data, loss, epochs, ...), got {came}."
+        )
     try:
         return RunConfig.from_dict(value)
     except ConfigurationError as error:

@@ -38,7 +38,7 @@ class RunFolder:
         overwrite: Whether another run's results may be replaced; they stay until the new ones are there.
 
     Raises:
-        ConfigurationError: The folder cannot be written, is in use, holds other files or the results of another run.
+        ConfigurationError: The folder cannot be written, is in use, or holds other files.
     """
 
     def __init__(self, path: Path, config: RunConfig, code: CodeFile | None, *, overwrite: bool) -> None:
@@ -80,7 +80,8 @@ class RunFolder:
             return None
         if problems := manifest_problems(self.path):
             raise ConfigurationError(
-                f"{self.path} is not as it was written: {problems[0]} Restore it, choose another --out, or --overwrite it."
+                f"{self.path} is not as it was written: {problems[0]} Restore it, choose another --out, or "
+                "--overwrite it."
             )
         there = load_yaml((self.path / CONFIG).read_text(encoding="utf-8"), source=str(self.path / CONFIG))
         inputs = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8")).get("inputs")
@@ -88,13 +89,14 @@ class RunFolder:
         differences = [*_differences(there, self._config.to_dict()), *_differences(inputs, self.inputs)]
         if differences:
             raise ConfigurationError(
-                f"{self.path} holds another run ({'; '.join(differences)}): choose another --out, or --overwrite to replace it."
+                f"{self.path} holds another run ({'; '.join(differences)}): choose another --out, or "
+                "--overwrite to replace it."
             )
         metrics: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
         return metrics
 
     def publish(self, files: Mapping[str, bytes | str], environment: Mapping[str, Any]) -> None:
-        """Write everything, each file at once, the manifest last: without one, the folder counts as unfinished.
+        """Write everything, the manifest last: without one, the folder counts as unfinished.
 
         Raises:
             ConfigurationError: The disk refused.
@@ -111,20 +113,27 @@ class RunFolder:
             write_manifest(self.path)
         except OSError as error:
             raise ConfigurationError(
-                f"The results could not be written to {self.path} ({error.strerror or error}): make room there and run the "
+                f"The results could not be written to {self.path} ({error.strerror or error}): make room "
+                "there and run the "
                 "same command again."
             ) from None
 
     def _refuse_what_is_not_ours(self) -> None:
-        names = sorted(file.name for file in self.path.iterdir() if not file.name.startswith("."))
-        if names and CONFIG not in names and (others := [name for name in names if name not in _OURS]):
+        names = {file.name for file in self.path.iterdir() if not file.name.startswith(".")}
+        if {CONFIG, METRICS, MANIFEST_NAME} <= names:
+            return
+        # a run.yaml on its own is a person's: ours is written after the metrics
+        others = sorted(names - _OURS | ({CONFIG} & names if METRICS not in names else set()))
+        if others:
             raise ConfigurationError(
-                f"{self.path} holds other files ({', '.join(others[:3])}): choose an --out that is empty or not there."
+                f"{self.path} holds other files ({', '.join(others[:3])}): choose an --out that is empty or "
+                "not "
+                "there."
             )
 
 
 def _digests(config: RunConfig, code: CodeFile | None) -> dict[str, str]:
-    """SHA-256 of the files that the result depends on; a weights file that is not there is told of when it is read."""
+    """SHA-256 of the files that the result depends on; one that is not there is told of when it is read."""
     files = [file.expanduser() for file in config.files]
     digests = {str(file): sha256_of(file) for file in files if file.is_file()}
     return digests if code is None else {code.path.name: code.sha256, **digests}
@@ -135,7 +144,9 @@ def _differences(there: Any, asked: Any, path: str = "") -> list[str]:
         return [
             difference
             for name in dict.fromkeys([*asked, *there])
-            for difference in _differences(there.get(name), asked.get(name), f"{path}.{name}" if path else str(name))
+            for difference in _differences(
+                there.get(name), asked.get(name), f"{path}.{name}" if path else str(name)
+            )
         ]
     return [] if there == asked else [f"{path}: {_short(there)} there, {_short(asked)} asked for"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +28,6 @@ from distillkit.experiments.weights import check_writable_weights, weights_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
-
-logger = logging.getLogger("distillkit")
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,8 @@ def train_run(
         began = time.perf_counter()
         watch = _FirstEpoch()
         distiller = _distiller(config, code, device or torch.device("cpu"), (watch, *callbacks))
-        train, evaluation = config.data.load(code)
+        with _seeded(0):  # the data are the same whatever the seed
+            train, evaluation = config.data.load(code)
         _refuse_unlabelled(evaluation)
         with _explained(watch):
             history = distiller.fit(
@@ -98,7 +97,9 @@ def train_run(
             METRICS: to_json(metrics),
         }
         seconds = round(time.perf_counter() - began, 3)
-        results.publish(files, {**environment(distiller.device, distiller.precision.name), "duration_s": seconds})
+        results.publish(
+            files, {**environment(distiller.device, distiller.precision.name), "duration_s": seconds}
+        )
         return RunResult(folder, metrics, done_before=False)
 
 
@@ -125,14 +126,22 @@ def _distiller(
 
 def _models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None, nn.Module]:
     """Teacher and student; the student first, so that its initial values are a matter of the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with _seeded(config.seed):
         student = config.student.build(code)
         if config.teacher is None:
             return None, student
         if config.teacher.untrained:
-            logger.warning("The teacher has no trained weights: name its weights, or its weights_file.")
+            warnings.warn(
+                "The teacher has no trained weights: name its weights, or its weights_file.", stacklevel=3
+            )
         return config.teacher.build(code), student
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _refuse_unlabelled(evaluation: Any) -> None:
@@ -141,7 +150,9 @@ def _refuse_unlabelled(evaluation: Any) -> None:
     if hasattr(evaluation, "__getitem__") and not isinstance(evaluation, (Tensor, Mapping, tuple, list)):
         example = evaluation[0]
     if isinstance(example, Tensor) or (isinstance(example, Mapping) and "labels" not in example):
-        raise ConfigurationError("The evaluation data have no labels: give (inputs, labels), or a mapping with 'labels'.")
+        raise ConfigurationError(
+            "The evaluation data have no labels: give (inputs, labels), or a mapping with 'labels'."
+        )
 
 
 class _FirstEpoch(Callback):
@@ -155,7 +166,7 @@ class _FirstEpoch(Callback):
 
 @contextmanager
 def _explained(watch: _FirstEpoch) -> Iterator[None]:
-    """An error of a model or a data set in the first epoch: nearly always two things that do not fit together."""
+    """An error of a model or data set in the first epoch: nearly always, two things do not fit together."""
     try:
         yield
     except DistillkitError:
@@ -165,7 +176,8 @@ def _explained(watch: _FirstEpoch) -> Iterator[None]:
             raise
         message = " ".join(str(error).split())
         raise ConfigurationError(
-            f"The models could not be run on the data ({type(error).__name__}: {message[:300]}): look at whether teacher, "
+            f"The models could not be run on the data ({type(error).__name__}: {message[:300]}): look at "
+            "whether teacher, "
             "student and data are made for one another; --debug shows where it happened."
         ) from error
 
@@ -174,7 +186,15 @@ def _metrics(history: pd.DataFrame, cases: int) -> dict[str, Any]:
     """The last row of the history, as plain data; a number that is not finite is null."""
     last = history.iloc[-1].to_dict()
     metrics: dict[str, Any] = {"cases": cases, "epochs": int(last["epoch"])}
-    names = ("test_errors", "errors_by_class", "never_predicted", "nll", "ece", "teacher_agreement", "teacher_kl")
+    names = (
+        "test_errors",
+        "errors_by_class",
+        "never_predicted",
+        "nll",
+        "ece",
+        "teacher_agreement",
+        "teacher_kl",
+    )
     for name in names:
         value = last[name]
         if isinstance(value, tuple):
@@ -188,7 +208,9 @@ def _metrics(history: pd.DataFrame, cases: int) -> dict[str, Any]:
 
 def _csv(history: pd.DataFrame) -> str:
     """The history, one line an epoch; what is a list is one in JSON."""
-    text: str = history.map(lambda value: json.dumps(value) if isinstance(value, tuple) else value).to_csv(index=False)
+    text: str = history.map(lambda value: json.dumps(value) if isinstance(value, tuple) else value).to_csv(
+        index=False
+    )
     return text
 
 

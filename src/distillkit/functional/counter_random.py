@@ -10,11 +10,13 @@ _FIRST = -4658895280553007687  # splitmix64's multipliers, signed
 _SECOND = -7723592293110705685
 
 
-def random_integers(indices: Tensor, *, low: int, high: int, seed: int, epoch: int, stream: int = 0) -> Tensor:
+def random_integers(
+    indices: Tensor, *, low: int, high: int, seed: int, epoch: int, stream: int = 0
+) -> Tensor:
     """One integer an example, uniform in `[low, high]`; the same on every device and in any batch.
 
-    A counter-based generator (splitmix64's finaliser over seed, epoch, stream and index): no state, so no batch size,
-    worker or order of the data changes what an example gets.
+    A counter-based generator (splitmix64's finaliser over seed, epoch, stream and index): no state, so no batch
+    size, worker or order of the data changes what an example gets.
 
     Args:
         indices: Numbers of the examples in their data set, `[batch]`, whole numbers.

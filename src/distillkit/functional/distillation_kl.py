@@ -13,8 +13,8 @@ def distillation_kl(*, student: Tensor, teacher: Tensor, temperature: float | Te
     """Divergence of the student's softened probabilities from the teacher's, times T².
 
     With p = softmax(teacher / T) and q = softmax(student / T):
-    T² · mean over the batch of Σ_c p_c (log p_c − log q_c). Its gradient with respect to the student's logits is
-    T · (q − p) / batch, so the factor T² keeps it of one order whatever the temperature.
+    T² · mean over the batch of Σ_c p_c (log p_c − log q_c). Its gradient with respect to the student's logits
+    is T · (q − p) / batch, so the factor T² keeps it of one order whatever the temperature.
 
     Args:
         student: Logits, `[..., classes]`, finite; gradients flow into them.
@@ -22,8 +22,8 @@ def distillation_kl(*, student: Tensor, teacher: Tensor, temperature: float | Te
         temperature: T > 0; 1 is the softmax itself, larger is softer.
 
     Returns:
-        A scalar ≥ 0 (up to rounding, of the order of 1e-7 · T² in float32), in float32, or float64 where the logits
-        are; 0 where the logits differ by a constant per row.
+        A scalar in float32, or float64 where the logits are; ≥ 0 up to rounding (1e-7 · T² in float32), and 0
+        where the logits differ by a constant per row.
 
     Raises:
         ConfigurationError: The logits are not of one shape.

@@ -15,6 +15,6 @@ def refuse_other_shape(student: Tensor, teacher: Tensor) -> None:
     """
     if student.shape != teacher.shape:
         raise ConfigurationError(
-            f"Student and teacher need logits of one shape, got {list(student.shape)} and {list(teacher.shape)}: "
-            "give both the same examples and the same classes."
+            f"Student and teacher need logits of one shape, got {list(student.shape)} and "
+            f"{list(teacher.shape)}: give both the same examples and the same classes."
         )

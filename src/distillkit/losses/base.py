@@ -15,8 +15,8 @@ from distillkit.typing import Labels, Logits, Outputs
 class Loss(Policy):
     """What the student minimises: a scalar of both sides' outputs and the labels.
 
-    A new loss is one class: its fields are its settings, `kind` its name, `__call__` its maths. Keep the maths in a
-    pure function and sum over classes, average over the batch.
+    A new loss is one class: its fields are its settings, `kind` its name, `__call__` its maths. Keep the maths
+    in a pure function and sum over classes, average over the batch.
 
     Example:
         >>> from typing import Literal
@@ -36,8 +36,10 @@ class Loss(Policy):
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch, a scalar; see `distillkit.typing.LossFn`."""
 
-    def contributions(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> dict[str, Tensor]:
-        """The loss by named contributions, scalars that add up to it; one, named after the kind, unless a loss has more."""
+    def contributions(
+        self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
+    ) -> dict[str, Tensor]:
+        """The loss by named contributions, scalars that add up to it; one, named after the kind, by default."""
         return {self.kind_name(): self(student=student, teacher=teacher, labels=labels)}
 
     @classmethod
@@ -53,8 +55,8 @@ class Loss(Policy):
         """
         if teacher is None:
             raise ConfigurationError(
-                f"{type(self).__name__} compares the student with a teacher, and there is none: give the Distiller a "
-                "teacher, or use HardLabels alone."
+                f"{type(self).__name__} compares the student with a teacher, and there is none: give the "
+                "Distiller a teacher, or use HardLabels alone."
             )
         return teacher.logits
 
@@ -66,7 +68,7 @@ class Loss(Policy):
         """
         if labels is None:
             raise ConfigurationError(
-                f"{type(self).__name__} needs labels, and this transfer set has none: use SoftTargets or LogitMatching "
-                "alone, set hard_label_weight=0, or give labelled data without Unlabelled."
+                f"{type(self).__name__} needs labels, and this transfer set has none: use SoftTargets or "
+                "LogitMatching alone, set hard_label_weight=0, or give labelled data without Unlabelled."
             )
         return labels

@@ -13,7 +13,7 @@ from distillkit.typing import Labels, Outputs
 
 
 class SoftTargets(Loss):
-    """T² · KL(teacher ‖ student) at temperature T, summed over classes and averaged over the batch; no labels needed.
+    """T² · KL(teacher ‖ student) at temperature T, summed over classes, averaged over the batch; needs no labels.
 
     Example:
         >>> SoftTargets(temperature=4)

@@ -46,7 +46,7 @@ class WeightedSum(Loss):
                 f"{', '.join(self.weights) or 'none'}."
             )
         if not any(self.weights.values()):
-            raise ConfigurationError("All weights of a WeightedSum are 0; give at least one term a weight above 0.")
+            raise ConfigurationError("All weights of a WeightedSum are 0; give a term a weight above 0.")
         return self
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
@@ -71,8 +71,8 @@ def hinton(temperature: float, hard_label_weight: float) -> WeightedSum:
 
     Args:
         temperature: T > 0 of the soft targets.
-        hard_label_weight: w in [0, 1]; the paper found a considerably lower weight on the hard labels best. 0 needs
-            no labels.
+        hard_label_weight: w in [0, 1]; the paper found a considerably lower weight on the hard labels best.
+            0 needs no labels.
 
     Returns:
         A `WeightedSum` whose terms are named `soft` and `hard`.

@@ -8,7 +8,7 @@ from distillkit.mnist.claims import REPORT_PROTOCOLS, Claim
 from distillkit.mnist.published import HINTON_2015
 
 _SHORT = (
-    "25 epochs instead of 3,000.",
+    "{epochs} epochs instead of 3,000.",
     "Learning rate 0.01 times 0.95 an epoch, momentum 0.9 and gradients clipped to a norm of 1.0, instead of "
     "a learning rate that starts at 1.0 and a momentum that rises to 0.99.",
 )
@@ -54,7 +54,9 @@ _CORRECTIONS = {
 }
 
 
-def deviations(protocol: str, claim: Claim, cells: tuple[str, ...], *, quick: bool) -> list[str]:
+def deviations(
+    protocol: str, claim: Claim, cells: tuple[str, ...], *, quick: bool, epochs: str = "25"
+) -> list[str]:
     """Sentences on what the runs behind a row do otherwise than the publication.
 
     Args:
@@ -62,6 +64,7 @@ def deviations(protocol: str, claim: Claim, cells: tuple[str, ...], *, quick: bo
         claim: the claim of the row.
         cells: the cells that it reads.
         quick: whether this was a quick run.
+        epochs: how many the runs had, in words.
 
     Returns:
         The sentences in a fixed order; empty when nothing deviates.
@@ -73,7 +76,7 @@ def deviations(protocol: str, claim: Claim, cells: tuple[str, ...], *, quick: bo
     """
     paper = claim.source == HINTON_2015
     sentences = ["A quick run: few epochs, one seed, few cells."] if quick else []
-    sentences += (_PAPER if paper else _REPORT).get(protocol, ())
+    sentences += [one.format(epochs=epochs) for one in (_PAPER if paper else _REPORT).get(protocol, ())]
     if paper and protocol in REPORT_PROTOCOLS:
         sentences += _TEACHER if "teacher" in cells else ()
         sentences += _STUDENT if any("-T" in cell for cell in cells) else ()

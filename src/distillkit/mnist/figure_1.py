@@ -66,7 +66,8 @@ def figure_1(evidence: Evidence) -> Figure | None:
             sd = table.std(axis=0, ddof=1)
             low = np.maximum(middle - sd, 1)
             axes.fill_between(epochs, low, middle + sd, color=colour, alpha=0.16, linewidth=0, zorder=1)
-        axes.plot(epochs, middle, color=colour, linewidth=2.0, linestyle=dashes, zorder=3)
+        marker = "o" if len(epochs) == 1 else ""  # one epoch has no line
+        axes.plot(epochs, middle, color=colour, linewidth=2.0, linestyle=dashes, marker=marker, zorder=3)
         published = published_numbers()[number].value
         label = f"{name}: {_ours(evidence, cell)}"
         if compare:
@@ -94,7 +95,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
                 marker="x",
                 markeredgewidth=2,
                 linestyle="",
-                label="published (2025 report)",
+                label="published (2025 report, epoch 25)",
             )
         )
     error_axis(axes, list(np.concatenate(seen)))

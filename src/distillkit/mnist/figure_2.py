@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.evidence import METRICS, Evidence, student_of
@@ -108,12 +109,21 @@ def _by_epoch(
         epochs = np.arange(1, table.shape[1] + 1)
         for curve in table if len(table) > 1 else ():
             axes.plot(epochs, curve, color=colour, linewidth=0.6, alpha=0.22, zorder=2)
+        # One epoch has no line: a dot.
+        marker = "o" if table.shape[1] == 1 else ""
         if table.size:
             axes.plot(
-                epochs, np.median(table, axis=0), color=colour, linewidth=1.6, linestyle=dashes, zorder=3
+                epochs,
+                np.median(table, axis=0),
+                color=colour,
+                linewidth=1.6,
+                linestyle=dashes,
+                marker=marker,
+                zorder=3,
             )
     axes.set_xlabel("epoch")
     axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _by_temperature(
@@ -252,7 +262,7 @@ def _dot_handles(evidence: Evidence, columns: Columns) -> list[Line2D]:
                 marker="x",
                 markeredgewidth=1.8,
                 linestyle="",
-                label="published (2025 report)",
+                label="published (2025 report, epoch 25)",
             )
         )
     return handles

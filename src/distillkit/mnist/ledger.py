@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.experiments.statistics import summarise
-from distillkit.mnist.claims import Claim, claims
+from distillkit.mnist.claims import REPORT_PROTOCOLS, Claim, claims
+from distillkit.mnist.commands import REPORTS_EPOCHS, cell_command, whole_command
 from distillkit.mnist.deviations import deviations
-from distillkit.mnist.evidence import Evidence, Result, student_of
+from distillkit.mnist.evidence import Evidence, Result
 from distillkit.mnist.published import PublishedNumber, published_numbers
 from distillkit.mnist.rules import Finding, Verdict
 
@@ -51,7 +52,7 @@ def build_ledger(
     """
     evidence = Evidence.of(results, predictions, labels)
     numbers = published_numbers() if published is None else published
-    made_by = command or _reproduce(evidence)
+    made_by = command or whole_command(evidence)
     versions = {
         json_key: sorted({str(result["environment"].get(json_key)) for result in results})
         for json_key in ("distillkit", "torch", "python", "device", "precision")
@@ -82,6 +83,7 @@ def _row(
     values = [value for _, value in finding.values]
     summary = summarise(values) if values else None
     runs = [run for cell in finding.cells for run in evidence.runs(cell).values()]
+    other_epochs = _other_epochs(runs, evidence)
     return {
         "id": claim.id,
         "what": claim.what,
@@ -103,12 +105,10 @@ def _row(
         "p": finding.p if judged else None,
         "test": finding.test if judged else "",
         "significant": finding.significant if judged else None,
-        "verdict": _verdict(claim, finding, evidence),
+        "verdict": _verdict(claim, finding, evidence, shortened=bool(other_epochs)),
         "rule": claim.rule.text,
         "note": finding.note,
-        "deviations": deviations(evidence.protocol or "", claim, finding.cells, quick=evidence.quick)
-        if runs and not evidence.is_stand_in
-        else [],
+        "deviations": [] if evidence.is_stand_in else _deviations(claim, runs, evidence, other_epochs),
         "tuned_on_test": claim.tuned_on_test or any(run["tuned_on_test"] for run in runs),
         "never_predicted": _never_predicted(runs),
         "command": _command(claim, finding, evidence, made_by),
@@ -116,12 +116,34 @@ def _row(
     }
 
 
-def _verdict(claim: Claim, finding: Finding, evidence: Evidence) -> Verdict:
+def _verdict(claim: Claim, finding: Finding, evidence: Evidence, *, shortened: bool) -> Verdict:
     if finding.verdict == "not attempted" or evidence.is_stand_in:
         return "not attempted"
-    if evidence.quick or (claim.protocols is not None and evidence.protocol not in claim.protocols):
+    if (
+        evidence.quick
+        or shortened
+        or (claim.protocols is not None and evidence.protocol not in claim.protocols)
+    ):
         return "toy"
     return finding.verdict
+
+
+def _deviations(
+    claim: Claim, runs: Sequence[Result], evidence: Evidence, other_epochs: set[int]
+) -> list[str]:
+    if not runs:
+        return []
+    cells = tuple(dict.fromkeys(str(run["name"]) for run in runs))
+    epochs = _listed(other_epochs or {REPORTS_EPOCHS})
+    sentences = deviations(evidence.protocol or "", claim, cells, quick=evidence.quick, epochs=epochs)
+    if other_epochs:
+        sentences.append(f"Epochs: {epochs}, not the {REPORTS_EPOCHS} of the report.")
+    reduced = {str(run["environment"].get("precision", "fp32")) for run in runs} - {"fp32"}
+    return sentences + ([f"The forward pass runs in {_listed(reduced)}."] if reduced else [])
+
+
+def _listed(values: Collection[object]) -> str:
+    return " and ".join(sorted(map(str, values)))
 
 
 def _never_predicted(runs: Sequence[Result]) -> dict[str, Any]:
@@ -136,19 +158,17 @@ def _never_predicted(runs: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def _reproduce(evidence: Evidence) -> str:
-    return f"distillkit reproduce hinton-mnist {_protocol_and_seeds(evidence)}{' --quick' * evidence.quick}"
-
-
 def _command(claim: Claim, finding: Finding, evidence: Evidence, made_by: str) -> str:
-    student = student_of(finding.cells[0]) if len(finding.cells) == 1 else None
-    if claim.rule.kind != "band" or student is None or student[1] is None or evidence.quick:
-        return made_by
-    return f"distillkit sweep --D {student[0]} --T {student[1]:g} {_protocol_and_seeds(evidence)}"
+    alone = claim.rule.kind == "band" and len(finding.cells) == 1 and bool(evidence.runs(finding.cells[0]))
+    return (cell_command(evidence, finding.cells[0]) if alone else None) or made_by
 
 
-def _protocol_and_seeds(evidence: Evidence) -> str:
-    return f"--protocol {evidence.protocol or 'report-2025'} --seeds {len(evidence.seeds) or 1}"
+def _other_epochs(runs: Sequence[Result], evidence: Evidence) -> set[int]:
+    """Epochs other than those of the report's protocols; other protocols have epochs of their own."""
+    if evidence.protocol not in REPORT_PROTOCOLS:
+        return set()
+    epochs = {run["config"].get("training", {}).get("epochs", REPORTS_EPOCHS) for run in runs}
+    return epochs - {REPORTS_EPOCHS}
 
 
 def _generated_by() -> str:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.experiments.atomic import write_atomically, write_json, write_manifest
+from distillkit.experiments.store import SETTINGS, read_settings
+from distillkit.mnist.commands import command_of
 from distillkit.mnist.evidence import Evidence, Result
 from distillkit.mnist.figures import FIGURES, write_figures
 from distillkit.mnist.ledger import Ledger, build_ledger
+from distillkit.mnist.report_cells import cells_section
 from distillkit.mnist.report_figure_2 import figure_2_words
 from distillkit.mnist.report_results import (
     claims_section,
@@ -66,6 +69,7 @@ def write_report(
         claims_section(ledger, evidence),
         "\n\n".join(["## Figures", *shown]) if shown else "",
         figure_2_words(evidence, ledger),
+        cells_section(evidence),
         dead_classes_section(evidence),
         corrections_section(evidence),
         others_section(evidence),
@@ -92,7 +96,7 @@ def build_outputs(
         results: the parsed lines of results.jsonl.
         test_labels: int [10000], true classes of the test cases; with them, single runs are compared by
             McNemar's test.
-        command: the command that made the folder, for the ledger and the report.
+        command: the command that made the folder; default: the one that its settings.json stands for.
 
     Returns:
         The ledger.
@@ -101,6 +105,8 @@ def build_outputs(
         ConfigurationError: the results do not belong together.
     """
     predictions = None if test_labels is None else _predictions(folder, results)
+    if command is None and (folder / SETTINGS).exists():
+        command = command_of(read_settings(folder))
     ledger = build_ledger(results, predictions=predictions, labels=test_labels, command=command)
     write_json(folder / "ledger.json", ledger)
     figures = write_figures(folder, Evidence.of(results)) if results else []

@@ -119,7 +119,7 @@ class NoWorse:
         )
 
 
-def _find_number(  # noqa: PLR0913
+def _find_number(
     cell: str,
     metric: Metric,
     evidence: Evidence,

@@ -14,8 +14,9 @@ from distillkit.policy import Policy
 class TransferSet(Policy):
     """Which examples the student learns from, with or without their labels, and in what view.
 
-    A new transfer set is one class that says what differs from taking everything as it is: `select`, `view` or one of
-    the three class variables. It is deterministic given its fields. Teacher and student see the same view.
+    A new transfer set is one class: `select` says which examples, and `view` or the properties say what else
+    differs from taking everything as it is. It is deterministic given its fields. Teacher and student see the
+    same view.
 
     Example:
         >>> from typing import Literal
@@ -58,7 +59,8 @@ class TransferSet(Policy):
 
         Args:
             size: Number of examples there are.
-            labels: Their classes, `[size]`, int64; `None` where there are none or `selects_by_label` is false.
+            labels: Their classes, `[size]`, int64; may be `None` where there are none, or where
+                `selects_by_label` is false.
 
         Returns:
             Their numbers, `[selected]`, int64, each in `[0, size)`, without repeats.
@@ -70,7 +72,8 @@ class TransferSet(Policy):
         Args:
             inputs: `[batch, ...]`.
             epoch: Epoch, from 0.
-            indices: Numbers of the examples, `[batch]`, int64: all randomness comes from the fields, the epoch and these.
+            indices: Numbers of the examples, `[batch]`, int64: all randomness comes from the fields, the epoch
+                and these.
 
         Returns:
             `[batch, ...]`.
@@ -85,7 +88,7 @@ class TransferSet(Policy):
         """
         if labels is None:
             raise ConfigurationError(
-                f"{type(self).__name__} chooses examples by their labels, and the data have none: give (inputs, labels), "
-                "or a transfer set that needs no labels."
+                f"{type(self).__name__} chooses examples by their labels, and the data have none: give "
+                "(inputs, labels), or a transfer set that needs no labels."
             )
         return labels

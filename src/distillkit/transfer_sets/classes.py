@@ -55,7 +55,7 @@ class OnlyClasses(TransferSet):
         tensor([1, 3])
 
     Reference:
-        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §3: only the digits 7 and 8.
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §3: only digits 7 and 8.
     """
 
     kind: Literal["only_classes"] = "only_classes"

@@ -14,7 +14,7 @@ from distillkit.transfer_sets.base import TransferSet
 class Fraction(TransferSet):
     """A random part of each class, the same part each time.
 
-    Of a class with n examples, round(fraction · n) are taken, at least one. Data without labels are one class.
+    Of a class of n examples, round(fraction · n) are taken, at least one. Data without labels are one class.
 
     Example:
         >>> labels = torch.tensor([0] * 10 + [1] * 20)
@@ -38,7 +38,7 @@ class Fraction(TransferSet):
         strata = torch.zeros(size, dtype=torch.int64) if labels is None else labels.cpu()
         generator = torch.Generator().manual_seed(self.seed)
         chosen = []
-        for stratum in strata.unique():
+        for stratum in sorted(set(strata.tolist())):
             members = (strata == stratum).nonzero().flatten()
             count = max(1, round(self.fraction * len(members)))
             chosen.append(members[torch.randperm(len(members), generator=generator)[:count]])

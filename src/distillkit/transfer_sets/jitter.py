@@ -60,9 +60,11 @@ class Jitter(TransferSet):
         Raises:
             ConfigurationError: The inputs are not images of this shape.
         """
-        if inputs.dim() != 4:
+        # the engine hands over what the data gave, and that may be a mapping of inputs by name
+        if not isinstance(inputs, Tensor) or inputs.dim() != 4:
+            came = list(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
             raise ConfigurationError(
-                f"Jitter shifts images of shape [batch, channels, height, width], got {list(inputs.shape)}: reshape the "
+                f"Jitter shifts images of shape [batch, channels, height, width], got {came}: reshape the "
                 "inputs, and let the model flatten them."
             )
         n = self.pixels

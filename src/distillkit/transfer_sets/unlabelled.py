@@ -18,8 +18,8 @@ class Unlabelled(TransferSet):
         False
 
     Reference:
-        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §1: the transfer set could consist
-        entirely of unlabelled data.
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §1: the transfer set could
+        consist entirely of unlabelled data.
     """
 
     kind: Literal["unlabelled"] = "unlabelled"

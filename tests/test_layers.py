@@ -1,0 +1,214 @@
+"""The layers, read off the source: imports point down, and the reproduction uses public names only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import distillkit
+
+SOURCE = Path(distillkit.__file__).parent
+
+LAYER = {
+    "errors": 0,
+    "typing": 0,
+    "yaml_io": 0,
+    "policy": 0,
+    "functional": 1,
+    "outputs": 2,
+    "losses": 2,
+    "transfer_sets": 2,
+    "ensemble": 2,
+    "metrics": 2,
+    "engine": 3,
+    "experiments": 4,
+    "mnist": 4,
+    "cli": 5,
+}
+"""Every part of the package and its layer: 0 base, 1 maths, 2 policies, 3 engine, 4 experiments, 5 doors."""
+
+SAME_LAYER = {
+    ("yaml_io", "errors"),
+    ("policy", "errors"),
+    ("policy", "yaml_io"),
+    ("ensemble", "outputs"),
+    ("mnist", "experiments"),
+}
+"""Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""
+
+ENGINE_KNOWS = {"distillkit.losses": {"Loss"}, "distillkit.transfer_sets": {"Full", "TransferSet"}}
+"""The engine knows the roots of the policies, and `Full` as the default; no concrete policy."""
+
+PUBLIC = {
+    "distillkit",
+    "distillkit.errors",
+    "distillkit.functional",
+    "distillkit.losses",
+    "distillkit.metrics",
+    "distillkit.transfer_sets",
+    "distillkit.typing",
+}
+"""The modules that a user imports from; those of `distillkit.experiments` beside them."""
+
+OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+"""Names with an underscore that Python made public."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: `name` is empty for `import module`."""
+
+    file: str
+    line: int
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}.{self.name}".rstrip(".")
+
+    @property
+    def part(self) -> str:
+        """The part of the package that is imported; empty where it is no part of it."""
+        path = self.module.split(".")
+        if path[0] != "distillkit":
+            return ""
+        if len(path) > 1:
+            return path[1]
+        # `from distillkit import x`: x is a part, or a name that the package forwards from the engine's layer
+        return self.name if self.name in LAYER else {"Ensemble": "ensemble", "Evaluation": "metrics"}.get(
+            self.name, "engine"
+        )
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    """The parsed source."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def files(part: str = "") -> list[Path]:
+    """The source files of a part, a package or one module; all of them where none is named."""
+    if part and (SOURCE / f"{part}.py").exists():
+        return [SOURCE / f"{part}.py"]
+    return sorted((SOURCE / part).rglob("*.py"))
+
+
+def imports(part: str = "") -> list[Import]:
+    """Everything that a part imports, at the top, inside functions and for type checkers alike."""
+    found = []
+    for file in files(part):
+        name = str(file.relative_to(SOURCE))
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Import):
+                found += [Import(name, node.lineno, alias.name, "") for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{name}:{node.lineno} imports relatively; write the whole name"
+                found += [Import(name, node.lineno, node.module or "", alias.name) for alias in node.names]
+    return found
+
+
+def test_every_part_has_a_layer() -> None:
+    """A new module or package is given its layer here."""
+    modules = {path.stem for path in SOURCE.glob("*.py")}
+    found = modules | {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert found - {"__init__"} == set(LAYER)
+
+
+@pytest.mark.parametrize("part", LAYER)
+def test_imports_point_down(part: str) -> None:
+    """A part imports lower layers, itself, and those of its own layer that are allowed; nothing above."""
+    for each in imports(part):
+        if each.part in {"", part}:
+            continue
+        down = LAYER[each.part] < LAYER[part]
+        assert down or (part, each.part) in SAME_LAYER, f"{each}: not below"
+
+
+def test_engine_knows_no_concrete_policy() -> None:
+    """The engine imports the roots of losses and transfer sets, and no class of a kind but `Full`."""
+    for each in imports("engine"):
+        if each.part in {"losses", "transfer_sets"}:
+            assert each.name in ENGINE_KNOWS.get(each.module, set()), f"{each}: a concrete policy"
+
+
+def test_maths_know_torch_alone() -> None:
+    """The pure functions import torch, each other, and the errors."""
+    for each in imports("functional"):
+        root = each.module.split(".")[0]
+        assert root in {"__future__", "math", "torch"} or each.part in {"functional", "errors"}, str(each)
+
+
+def test_only_the_doors_know_typer_and_rich() -> None:
+    """Typer, Click and Rich are imported in `cli` and nowhere else."""
+    for part in LAYER:
+        for each in imports(part):
+            if each.module.split(".")[0] in {"typer", "click", "rich"}:
+                assert part == "cli", f"{each}: only cli may"
+
+
+@pytest.mark.parametrize("part", [part for part, layer in LAYER.items() if layer < 4])
+def test_nothing_below_the_experiments_knows_mnist(part: str) -> None:
+    """The library's own layers do not so much as mention MNIST."""
+    for file in files(part):
+        assert "mnist" not in file.read_text(encoding="utf-8").lower(), file.name
+
+
+def test_package_itself_forwards_and_no_more() -> None:
+    """`distillkit/__init__.py` imports nothing when it is imported but the standard library."""
+    for node in tree(SOURCE / "__init__.py").body:
+        assert not isinstance(node, ast.Import)
+        if isinstance(node, ast.ImportFrom):
+            assert node.module in {"__future__", "importlib", "typing"}
+
+
+def test_reproduction_imports_public_names_only() -> None:
+    """What reproduces the papers is written with what every user has: public modules and names."""
+    for each in imports("mnist"):
+        if each.part in {"", "mnist"}:
+            continue
+        assert each.module in PUBLIC or each.part == "experiments", f"{each}: no public module"
+        words = [*each.module.split("."), each.name]
+        assert not any(word.startswith("_") for word in words), f"{each}: private"
+        if each.module == "distillkit":
+            assert each.name in distillkit.__all__, f"{each}: no public name"
+        elif each.module in PUBLIC:
+            assert each.name in public_names(each.module), f"{each}: no public name"
+
+
+def public_names(module: str) -> set[str]:
+    """The names that a module defines, or a package exports (`from … import x as x`), without underscore."""
+    place = SOURCE.joinpath(*module.split(".")[1:])
+    body = tree(place / "__init__.py" if place.is_dir() else place.with_suffix(".py")).body
+    names: set[str] = set()
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom) and place.is_dir():
+            names |= {alias.asname for alias in node.names if alias.asname}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_reproduction_touches_no_private_attribute() -> None:
+    """No `object._name` of anything but its own objects: what the library hides stays hidden."""
+    for file in files("mnist"):
+        for node in ast.walk(tree(file)):
+            if not isinstance(node, ast.Attribute) or not re.match(r"_(?!_)", node.attr):
+                continue
+            own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+            assert own or node.attr in OF_NAMED_TUPLES, f"{file.name}:{node.lineno} reads .{node.attr}"
+
+
+@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(SOURCE)))
+def test_files_are_small_and_say_what_they_are(file: Path) -> None:
+    """A module has a docstring of its one subject, and at most 300 lines."""
+    assert ast.get_docstring(tree(file)), f"{file.name} has no docstring"
+    lines = len(file.read_text(encoding="utf-8").splitlines())
+    assert lines <= 300, f"{file.name} has {lines} lines: split it by subject"

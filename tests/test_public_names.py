@@ -1,0 +1,101 @@
+"""The public names are the intended ones, and each says what it is."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+
+import distillkit
+from distillkit.policy import Policy
+
+INTENDED = {
+    "distillkit": [
+        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache",
+        "errors", "functional", "losses", "metrics", "transfer_sets", "typing",
+    ],
+    "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
+    "distillkit.functional": [
+        "distillation_kl", "hard_label_cross_entropy", "logit_matching", "random_integers",
+    ],
+    "distillkit.losses": ["HardLabels", "LogitMatching", "Loss", "SoftTargets", "WeightedSum", "hinton"],
+    "distillkit.metrics": [
+        "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",
+        "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",
+    ],
+    "distillkit.transfer_sets": [
+        "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
+    ],
+    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
+}  # fmt: skip
+
+SHOWN_BY_EXAMPLE = ["distillkit.functional", "distillkit.losses", "distillkit.transfer_sets"]
+
+
+def public(module: str) -> dict[str, object]:
+    """What a module offers: what it lists, or what it defines or exports under a name without underscore."""
+    found = import_module(module)
+    if hasattr(found, "__all__"):
+        return {name: getattr(found, name) for name in found.__all__}
+    return {
+        name: item
+        for name, item in vars(found).items()
+        if not name.startswith("_")
+        and not isinstance(item, ModuleType)
+        and (
+            getattr(item, "__module__", "").startswith(module)
+            or (isinstance(item, str) and name in vars(found).get("__annotations__", {}))
+        )
+    }
+
+
+@pytest.mark.parametrize("module", INTENDED)
+def test_public_names_are_the_intended_ones(module: str) -> None:
+    """A name is public because somebody meant it: a new one, or one gone, is written down here."""
+    assert sorted(public(module)) == sorted(INTENDED[module])
+
+
+def test_star_gives_the_public_names() -> None:
+    """`from distillkit import *` gives what `__all__` lists, each once."""
+    assert len(set(distillkit.__all__)) == len(distillkit.__all__)
+    names: dict[str, object] = {}
+    exec("from distillkit import *", names)
+    assert set(names) - {"__builtins__"} == set(distillkit.__all__)
+
+
+@pytest.mark.parametrize("module", INTENDED)
+def test_every_public_name_says_what_it_is(module: str) -> None:
+    """Modules, classes, functions and their public methods have docstrings that begin with one line."""
+    assert import_module(module).__doc__
+    for name, item in public(module).items():
+        if not (inspect.isclass(item) or inspect.isroutine(item) or isinstance(item, ModuleType)):
+            continue
+        parts = {name: item}
+        if inspect.isclass(item):
+            for key, value in vars(item).items():
+                if not key.startswith("_") and (inspect.isroutine(value) or isinstance(value, property)):
+                    parts[f"{name}.{key}"] = value
+        for part, thing in parts.items():
+            text = inspect.getdoc(thing)
+            assert text, f"{module}.{part} has no docstring"
+            first, _, rest = text.partition("\n")
+            alone = first.endswith(".") and (not rest or rest.startswith("\n"))
+            assert alone, f"{module}.{part}: the first line is no sentence of its own: {first!r}"
+
+
+@pytest.mark.parametrize("module", SHOWN_BY_EXAMPLE)
+def test_every_policy_and_function_has_an_example(module: str) -> None:
+    """The docstring of each ends in an example that runs with the tests."""
+    for name, item in public(module).items():
+        assert ">>> " in (inspect.getdoc(item) or ""), f"{module}.{name} has no example"
+
+
+@pytest.mark.parametrize("module", ["distillkit.losses", "distillkit.transfer_sets"])
+def test_every_setting_is_described(module: str) -> None:
+    """Each field of a policy has its description, which the docs and the list of policies show."""
+    for name, item in public(module).items():
+        if isinstance(item, type) and issubclass(item, Policy):
+            for field, info in item.model_fields.items():
+                assert field == "kind" or info.description, f"{name}.{field} has no description"

@@ -75,6 +75,13 @@ def test_calibration_error_by_hand() -> None:
     assert metrics.expected_calibration_error(logits, labels, bins=10) == pytest.approx(1 / 6)
 
 
+def test_calibration_bins_include_their_upper_end() -> None:
+    """A confidence of exactly 1/2 belongs to the first of two bins: the gaps 0.5 and −0.9 do not cancel."""
+    logits = torch.tensor([[0.0, 0.0], [math.log(0.9), math.log(0.1)]], dtype=torch.float64)
+    found = metrics.expected_calibration_error(logits, torch.tensor([0, 1]), bins=2)
+    assert found == pytest.approx((0.5 + 0.9) / 2)
+
+
 def test_agreement_equals_a_loop() -> None:
     """The agreement is the share of cases on which both sides predict one class, whatever the labels."""
     pairs = zip(LOGITS.tolist(), TEACHER.tolist(), strict=True)

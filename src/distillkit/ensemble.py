@@ -18,7 +18,8 @@ class Ensemble(nn.Module):
     """Several modules that speak as one teacher.
 
     With `average="probabilities"` its logits are the logarithm of the members' mean probabilities (at T = 1),
-    the arithmetic mean of what they predict; with `"logits"` they are the mean of the logits, the geometric mean.
+    the arithmetic mean of what they predict; with `"logits"` they are the mean of the logits, the geometric
+    mean.
 
     Args:
         members: The modules, at least one; each gives `[batch, classes]`.
@@ -61,8 +62,8 @@ class Ensemble(nn.Module):
         ]
         if len(shapes := {tuple(logits.shape) for logits in said}) > 1:
             raise ConfigurationError(
-                f"The members of an Ensemble must give logits of one shape, got {sorted(shapes)}: leave out those "
-                "that know other classes."
+                f"The members of an Ensemble must give logits of one shape, got {sorted(shapes)}: leave out "
+                "those that know other classes."
             )
         logits = torch.stack(said)
         if self.average == "logits":

@@ -23,8 +23,8 @@ class Evaluation:
         never_predicted: Classes predicted for no case at all.
         nll: Mean negative log-likelihood of the labels, in nats.
         ece: Expected calibration error, in [0, 1].
-        teacher_agreement: Share of cases on which student and teacher predict the same class; `None` without a
-            teacher.
+        teacher_agreement: Share of cases on which student and teacher predict the same class; `None` without
+            a teacher.
         teacher_kl: Mean KL(teacher ‖ student) at T = 1, in nats; `None` without a teacher.
         predictions: Predicted class of each case, `[cases]`, int64, on the CPU.
     """

@@ -38,6 +38,6 @@ def logits_of(output: Any, who: str = "The model") -> Tensor:
     if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
         return output[0]
     raise ConfigurationError(
-        f"{who} returned {type(output).__name__}, in which there are no logits: return a tensor, a tuple that "
-        "begins with one, or an object with `.logits`."
+        f"{who} returned {type(output).__name__}, in which there are no logits: return a tensor, a tuple "
+        "that begins with one, or an object with `.logits`."
     )

@@ -37,7 +37,7 @@ class Policy(BaseModel):
     _kinds: ClassVar[dict[str, type[Policy]]] = {}
 
     def __init__(self, /, **settings: Any) -> None:
-        # Not super().__init__: one frame more, and pydantic would look for names of annotations in the wrong one.
+        # Not super().__init__: pydantic looks for names of annotations some frames up, and that is one more.
         try:
             made = self.__pydantic_validator__.validate_python(settings, self_instance=self)
         except ValidationError as error:

@@ -29,7 +29,7 @@ def test_what_the_file_defines_can_be_called(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["system", "os", "_hidden", "number", "partial", "os.system", "__import__"])
 def test_nothing_else_can_be_called(tmp_path: Path, name: str) -> None:
-    """Neither what it imports, nor what is private, nor what is no function; the error lists what there is."""
+    """Neither what it imports, nor what is private, nor what is no function; the error lists the rest."""
     path = write(
         tmp_path,
         "import os\nfrom os import system\nfrom functools import partial\nnumber = 3\n"
@@ -109,7 +109,7 @@ def test_an_error_of_distillkit_passes_through(tmp_path: Path) -> None:
         "from distillkit.errors import DataUnavailableError\n"
         "def data():\n    raise DataUnavailableError('not here')\n"
     )
-    with code_file(write(tmp_path, text)) as code, pytest.raises(DataUnavailableError, match="^not here$"):
+    with code_file(write(tmp_path, text)) as code, pytest.raises(DataUnavailableError, match=r"^not here$"):
         call_function(code, "data", {})
 
 

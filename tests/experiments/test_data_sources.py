@@ -32,7 +32,7 @@ def code(tmp_path: Path) -> Iterator[CodeFile | None]:
 
 
 def fake(**settings: Any) -> Any:
-    """torchvision's made-up images: 12 of 3 x 8 x 6, of 5 classes."""
+    """Torchvision's made-up images: 12 of 3 x 8 x 6, of 5 classes."""
     arguments = {"size": 12, "image_size": [3, 8, 6], "num_classes": 5}
     return DataSource.from_dict(
         {"kind": "torchvision", "dataset": "FakeData", "arguments": arguments, **settings}

@@ -115,7 +115,7 @@ class _Harm:
 
 
 def test_code_in_torchvisions_cache_does_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """torchvision unpickles what lies in its cache; it is looked at before."""
+    """Torchvision unpickles what lies in its cache; it is looked at before."""
     from torchvision.models import SqueezeNet1_1_Weights
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

@@ -175,7 +175,7 @@ def test_what_has_no_default_must_be_there(field: str) -> None:
 def test_what_is_no_run_file_is_refused_by_name(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also YAML that is made to do harm: tags that run code, and aliases that stand for billions of values."""
+    """Also YAML that is made to do harm: tags that run code, and aliases that stand for billions."""
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "run.yaml"
     file.write_text(text)

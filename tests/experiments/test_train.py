@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError, DataUnavailableError, DivergenceError
 from distillkit.experiments.atomic import manifest_problems
@@ -361,7 +362,7 @@ def test_torchvisions_models_and_data_are_distilled(tmp_path: Path) -> None:
 
 
 def test_a_teacher_without_weights_is_warned_of(tmp_path: Path) -> None:
-    """torchvision's without weights is random, and nothing can be learnt from it."""
+    """Torchvision's without weights is random, and nothing can be learnt from it."""
     run = config(
         teacher={"kind": "torchvision", "name": "squeezenet1_1"},
         student={"kind": "torchvision", "name": "squeezenet1_1"},

@@ -1,4 +1,4 @@
-"""Weights: read without running code, refused where they are another model's, written as a plain state dict."""
+"""Weights: read without running code, refused where they are another model's, written as they are."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_no_file_is_no_change_and_an_absent_one_an_error(tmp_path: Path) -> None
 
 
 def test_tied_weights_are_written(tmp_path: Path) -> None:
-    """safetensors knows no shared memory; the file loads into a model that ties them again."""
+    """The format knows no shared memory; the file loads into a model that ties them again."""
     net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     net[1].weight = net[0].weight
     (tmp_path / "w.safetensors").write_bytes(weights_bytes(net))

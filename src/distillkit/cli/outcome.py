@@ -113,5 +113,5 @@ def _mean_and_spread(row: Mapping[str, Any]) -> str:
 def _number(value: float | None, unit: str, *, sign: bool = False) -> str:
     if value is None:
         return "–"
-    digits = 1 if "%" in unit or abs(value) < 10 else 0
+    digits = 0 if value == round(value) and "%" not in unit else 1
     return f"{value:{'+' if sign else ''}.{digits}f}"

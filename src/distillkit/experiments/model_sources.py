@@ -110,7 +110,7 @@ class TorchvisionModel(ModelSource):
         return model
 
     def _fetch_weights(self) -> None:
-        """Have the weights in torchvision's cache, and see that they are tensors alone: it unpickles anything."""
+        """Fill torchvision's cache, and see that it holds tensors alone: torchvision unpickles anything."""
         from torchvision import models
 
         known = models.get_model_weights(self.name)

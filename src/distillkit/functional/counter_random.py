@@ -15,8 +15,8 @@ def random_integers(
 ) -> Tensor:
     """One integer an example, uniform in `[low, high]`; the same on every device and in any batch.
 
-    A counter-based generator (splitmix64's finaliser over seed, epoch, stream and index): no state, so no batch
-    size, worker or order of the data changes what an example gets.
+    A counter-based generator (splitmix64's finaliser over seed, epoch, stream and index): no state, so no
+    batch size, worker or order of the data changes what an example gets.
 
     Args:
         indices: Numbers of the examples in their data set, `[batch]`, whole numbers.

@@ -15,8 +15,8 @@ from distillkit.typing import Labels, Logits, Outputs
 class Loss(Policy):
     """What the student minimises: a scalar of both sides' outputs and the labels.
 
-    A new loss is one class: its fields are its settings, `kind` its name, `__call__` its maths. Keep the maths
-    in a pure function and sum over classes, average over the batch.
+    A new loss is one class: its fields are its settings, `kind` its name, `__call__` its maths. Keep the
+    maths in a pure function and sum over classes, average over the batch.
 
     Example:
         >>> from typing import Literal
@@ -39,7 +39,7 @@ class Loss(Policy):
     def contributions(
         self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
     ) -> dict[str, Tensor]:
-        """The loss by named contributions, scalars that add up to it; one, named after the kind, by default."""
+        """The loss by named contributions, scalars that add up to it; by default one, of the kind's name."""
         return {self.kind_name(): self(student=student, teacher=teacher, labels=labels)}
 
     @classmethod

@@ -13,7 +13,9 @@ from distillkit.typing import Labels, Outputs
 
 
 class SoftTargets(Loss):
-    """T² · KL(teacher ‖ student) at temperature T, summed over classes, averaged over the batch; needs no labels.
+    """T² · KL(teacher ‖ student) at temperature T, summed over classes, averaged over the batch.
+
+    It needs no labels, and T² is there without them too.
 
     Example:
         >>> SoftTargets(temperature=4)

@@ -126,4 +126,4 @@ def _cost(cell: Cell) -> float:
 
 def _selection(cell: Cell) -> str:
     parts = getattr(cell.transfer_set, "parts", (cell.transfer_set,))
-    return str(parts[-1].kind)
+    return str(parts[-1].to_dict()["kind"])

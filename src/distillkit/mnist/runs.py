@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from distillkit import Callback, Distiller, Evaluation, MaxNorm, metrics
+from distillkit import Callback, Distiller, Evaluation, MaxNorm, TeacherCache, metrics
 from distillkit.errors import DivergenceError
 from distillkit.experiments import config_id, environment
 from distillkit.experiments.observer import Observer
@@ -34,6 +34,8 @@ class Laboratory:
     device: torch.device
     precision: str
     observer: Observer
+    teacher_cache: TeacherCache = field(default_factory=TeacherCache)
+    """Each teacher's answers, asked once for all of its students."""
 
     def train(self) -> tuple[Tensor, Tensor]:
         """Training images, `[60000, 1, 28, 28]`, and labels, on the device."""
@@ -138,6 +140,7 @@ def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module
         schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, training.learning_rate_decay),
         clip_norm=training.clip_norm,
         precision=laboratory.precision,  # type: ignore[arg-type]
+        teacher_cache=laboratory.teacher_cache,
         callbacks=callbacks,
         seed=seed,
     )

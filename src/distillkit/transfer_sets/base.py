@@ -72,8 +72,8 @@ class TransferSet(Policy):
         Args:
             inputs: `[batch, ...]`.
             epoch: Epoch, from 0.
-            indices: Numbers of the examples, `[batch]`, int64: all randomness comes from the fields, the epoch
-                and these.
+            indices: Numbers of the examples, `[batch]`, int64: all randomness comes from the fields, the
+                epoch and these.
 
         Returns:
             `[batch, ...]`.

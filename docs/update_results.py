@@ -2,7 +2,8 @@
 
     python docs/update_results.py
 
-A table stands between `<!-- NAME: made by docs/update_results.py … -->` and `<!-- end of NAME -->`; what is around it is
+A table stands between `<!-- NAME: made by docs/update_results.py … -->` and `<!-- end of NAME -->`; what is
+around it is
 written by hand. A test holds that running this changes nothing.
 """
 
@@ -20,14 +21,17 @@ from distillkit.mnist.protocols import PROTOCOLS
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 HEADLINES = (
-    "R-teacher", "R-teacher-no-dropout", "R-baseline", "R-distilled", "R-omit3", "R-omit3-threes", "R-omit3-noKD-threes",
+    "R-teacher", "R-teacher-no-dropout", "R-baseline", "R-distilled", "R-omit3", "R-omit3-threes",
+    "R-omit3-noKD-threes",
 )  # fmt: skip
 CORRECTIONS = (
-    "H5", "H5-threes", "H6", "H6-threes", "H6-held-out", "H6-label-free", "H7", "H8", "H8-held-out", "H8-label-free",
+    "H5", "H5-threes", "H6", "H6-threes", "H6-held-out", "H6-label-free", "H7", "H8", "H8-held-out",
+    "H8-label-free",
 )  # fmt: skip
 DIRECTIONS = (
     "R-claim-distillation-helps", "R-claim-omit3-knowledge", "R-claim-higher-T-better",
-    "R-claim-teacher-dropout-detrimental", "H4-wide", "H4-narrow", "H-claim-bias-omit3", "H-claim-bias-only78",
+    "R-claim-teacher-dropout-detrimental", "H4-wide", "H4-narrow", "H-claim-bias-omit3",
+    "H-claim-bias-only78",
 )  # fmt: skip
 
 
@@ -63,7 +67,7 @@ def updated() -> dict[Path, str]:
 
 
 def number_table(ledgers: Mapping[str, Any], ids: Sequence[str]) -> str:
-    """Published numbers, and ours under each protocol: mean ± sd (seeds), with the verdict of the row's rule."""
+    """Published numbers, and ours under each protocol: mean ± sd (seeds) and the verdict."""
     by_protocol = {name: {row["id"]: row for row in ledger["rows"]} for name, ledger in ledgers.items()}
     lines = [header("What", "Published", *(f"`{name}`" for name in ledgers))]
     for row_id in ids:
@@ -71,7 +75,9 @@ def number_table(ledgers: Mapping[str, Any], ids: Sequence[str]) -> str:
         first = next(iter(rows.values()))
         mark = " **(tuned on the test set)**" if first["tuned_on_test"] else ""
         what = f"{row_id}: {first['what']}, {first['unit']}{mark}"
-        lines.append(line(what, number(first["published"], first["unit"]), *(ours(row) for row in rows.values())))
+        lines.append(
+            line(what, number(first["published"], first["unit"]), *(ours(row) for row in rows.values()))
+        )
     return "\n".join(lines)
 
 
@@ -91,7 +97,7 @@ def direction_table(ledgers: Mapping[str, Any]) -> str:
 
 
 def figure_2_table(ledgers: Mapping[str, Any]) -> str:
-    """Each cell of the report's Figure 2: the published end, and our runs seed by seed, dead classes in braces."""
+    """Each cell of the report's Figure 2: the published end, our runs by seed, dead classes in braces."""
     results = {name: read_results(RESULTS / name) for name in ledgers}
     first = next(iter(ledgers.values()))
     rows = [row for row in first["rows"] if row["id"].startswith("R-fig2-")]
@@ -146,7 +152,7 @@ def number(value: float | None, unit: str, *, sign: bool = False) -> str:
     """A number as it is read: one digit after the point of percentages and small numbers."""
     if value is None:
         return "–"
-    digits = 2 if "correlation" in unit else 1 if "%" in unit or 0 < abs(value) < 20 and value % 1 else 0
+    digits = 2 if "correlation" in unit else 1 if "%" in unit or value % 1 else 0
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 

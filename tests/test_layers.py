@@ -80,8 +80,10 @@ class Import:
         if len(path) > 1:
             return path[1]
         # `from distillkit import x`: x is a part, or a name that the package forwards from the engine's layer
-        return self.name if self.name in LAYER else {"Ensemble": "ensemble", "Evaluation": "metrics"}.get(
-            self.name, "engine"
+        return (
+            self.name
+            if self.name in LAYER
+            else {"Ensemble": "ensemble", "Evaluation": "metrics"}.get(self.name, "engine")
         )
 
 

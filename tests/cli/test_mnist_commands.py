@@ -49,7 +49,20 @@ def test_lists_may_be_written_with_spaces_or_with_the_option_repeated(tmp_path: 
     assert first.exit_code == 0, first.output
     assert names(tmp_path / "out") == ["teacher", "D8-noKD", "D8-T2", "D8-T4", "D12-noKD", "D12-T2", "D12-T4"]
     again = call(
-        "sweep", "--D", "8", "--D", "12", "--T=2", "--T", "4", "--epochs", "1", "--data", "stand-in", "--out", "out"
+        "sweep",
+        "--D",
+        "8",
+        "--D",
+        "12",
+        "--T=2",
+        "--T",
+        "4",
+        "--epochs",
+        "1",
+        "--data",
+        "stand-in",
+        "--out",
+        "out",
     )
     assert again.exit_code == 0, again.output
     assert "7 of 7 runs were done before" in again.stderr
@@ -114,10 +127,18 @@ def test_report_rebuilds_the_same_files_from_raw_results(tmp_path: Path) -> None
         (("sweep", "--D", "0", "--T", "1", "--data", "stand-in"), 2, "D must be at least 1"),
         (("sweep", "--D", "8", "--T", "-3", "--data", "stand-in"), 2, "T must be above 0"),
         (("sweep", "--D", "8"), 2, "--T"),
-        (("sweep", "--D", "8", "--T", "2", "--losses", "soft_target", "--data", "stand-in"), 2, "soft_targets"),
+        (
+            ("sweep", "--D", "8", "--T", "2", "--losses", "soft_target", "--data", "stand-in"),
+            2,
+            "soft_targets",
+        ),
         (("sweep", "--D", "8", "--T", "2", "--data-dir", "nowhere"), 3, "nowhere"),
         (("sweep", "--D", "8", "--T", "2", "--data", "mnist"), 3, "DISTILLKIT_OFFLINE"),
-        (("sweep", "--D", "8", "--T", "2", "--data", "stand-in", "--out", "file/out"), 2, "cannot be written"),
+        (
+            ("sweep", "--D", "8", "--T", "2", "--data", "stand-in", "--out", "file/out"),
+            2,
+            "cannot be written",
+        ),
         (("reproduce", "hinton-mnist", "--device", "cuda:99"), 2, "There is no device 'cuda:99'"),
         (("reproduce", "hinton-mnist", "--device", "toaster"), 2, "There is no device 'toaster'"),
         (("reproduce", "hinton-mnist", "--precision", "fp16", "--device", "cpu"), 2, "fp16 needs a GPU"),
@@ -166,7 +187,9 @@ def test_the_protocols_of_the_command_line_are_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_sweep_says_what_is_kept_and_goes_on(sent: signal.Signals, code: int, tmp_path: Path) -> None:
+def test_an_interrupted_sweep_says_what_is_kept_and_goes_on(
+    sent: signal.Signals, code: int, tmp_path: Path
+) -> None:
     """Ctrl-C and SIGTERM end in their own exit codes, without a traceback."""
     program = (
         "import distillkit.mnist.data as d\n"
@@ -175,7 +198,8 @@ def test_an_interrupted_sweep_says_what_is_kept_and_goes_on(sent: signal.Signals
         "from distillkit.cli import main\nmain()"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "sweep", "--D", "400", "--T", "2", "--epochs", "500", "--data", "stand-in",
+        [sys.executable, "-c", program, "sweep", "--D", "400", "--T", "2", "--epochs", "500", "--data",
+        "stand-in",
          "--out", str(tmp_path / "out")],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip

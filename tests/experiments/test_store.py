@@ -83,7 +83,10 @@ def test_overwrite_throws_away_what_distillkit_made_and_nothing_else(tmp_path: P
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     """A second command in the same folder is refused while the first runs, and not after."""
-    with ResultStore(tmp_path, SETTINGS), pytest.raises(ConfigurationError, match="Another distillkit is writing"):
+    with (
+        ResultStore(tmp_path, SETTINGS),
+        pytest.raises(ConfigurationError, match="Another distillkit is writing"),
+    ):
         ResultStore(tmp_path, SETTINGS).__enter__()
     with ResultStore(tmp_path, SETTINGS) as store:
         assert store.results == []
@@ -100,7 +103,9 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path, monkeypatch: pytest.
     """A write that fails says so, and the results before it stay."""
     with ResultStore(tmp_path, SETTINGS) as store:
         store.add(result(0), PREDICTIONS)
-        monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        monkeypatch.setattr(
+            "os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
         with pytest.raises(ConfigurationError, match="No space left on device"):
             store.add(result(1), PREDICTIONS)
     assert read_results(tmp_path)[0] == result(0)
@@ -111,7 +116,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, damage: bytes) ->
     """It is an error with the number of the line, never a silent loss."""
     lines = (filled(tmp_path) / "results.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "results.jsonl").write_bytes(lines[0] + damage + b"\n" + lines[1])
-    with pytest.raises(ConfigurationError, match="Line 2 of .* is damaged"):
+    with pytest.raises(ConfigurationError, match=r"Line 2 of .* is damaged"):
         read_results(tmp_path)
 
 
@@ -128,5 +133,9 @@ def test_the_id_is_a_function_of_the_whole_configuration_and_the_seed() -> None:
     """Any other value gives another id; the order of keys does not."""
     config = {"a": 1, "b": {"c": [1, 2]}}
     assert config_id(config, 0) == config_id(json.loads(json.dumps({"b": {"c": [1, 2]}, "a": 1})), 0)
-    others = {config_id(config, 1), config_id({**config, "a": 2}, 0), config_id({"a": 1, "b": {"c": [2, 1]}}, 0)}
+    others = {
+        config_id(config, 1),
+        config_id({**config, "a": 2}, 0),
+        config_id({"a": 1, "b": {"c": [2, 1]}}, 0),
+    }
     assert len({config_id(config, 0), *others}) == 4

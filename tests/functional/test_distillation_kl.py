@@ -238,9 +238,7 @@ def test_one_class_is_zero() -> None:
 def test_batch_is_averaged_over() -> None:
     """The loss of a batch is the mean of the losses of its examples, each a batch of one."""
     student, teacher = logits(31), logits(32)
-    singly = [
-        distillation_kl(student=student[[i]], teacher=teacher[[i]], temperature=4) for i in range(8)
-    ]
+    singly = [distillation_kl(student=student[[i]], teacher=teacher[[i]], temperature=4) for i in range(8)]
     torch.testing.assert_close(
         distillation_kl(student=student, teacher=teacher, temperature=4), torch.stack(singly).mean()
     )

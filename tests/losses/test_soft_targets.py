@@ -23,9 +23,7 @@ def test_each_class_computes_its_function() -> None:
         SoftTargets(temperature=4)(**sides),
         functional.distillation_kl(student=STUDENT, teacher=TEACHER, temperature=4.0),
     )
-    assert torch.equal(
-        LogitMatching()(**sides), functional.logit_matching(student=STUDENT, teacher=TEACHER)
-    )
+    assert torch.equal(LogitMatching()(**sides), functional.logit_matching(student=STUDENT, teacher=TEACHER))
     assert torch.equal(
         HardLabels(label_smoothing=0.2)(**sides),
         functional.hard_label_cross_entropy(student=STUDENT, labels=LABELS, label_smoothing=0.2),

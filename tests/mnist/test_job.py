@@ -107,7 +107,11 @@ def test_a_sweep_that_was_stopped_ends_as_one_that_was_not(
 
 def test_losses_may_be_named_alone_or_as_a_sum(run: Callable[..., Rows], tmp_path: Path) -> None:
     """A loss with a temperature once for each, one without once; hard labels alone are the baseline."""
-    rows = run(tmp_path, seeds=1, losses=["soft_targets", "logit_matching", "hard_labels", "logit_matching+hard_labels"])
+    rows = run(
+        tmp_path,
+        seeds=1,
+        losses=["soft_targets", "logit_matching", "hard_labels", "logit_matching+hard_labels"],
+    )
     assert [row["name"] for row in rows] == [
         "teacher", "D8-noKD", "D8-soft_targets-T2", "D8-soft_targets-T4", "D8-logit_matching",
         "D8-logit_matching+hard_labels",

@@ -34,7 +34,9 @@ KILLS = 10
 
 def start(folder: Path) -> subprocess.Popen[str]:
     """A sweep in a process of its own, past its imports."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process

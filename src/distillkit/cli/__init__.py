@@ -39,7 +39,9 @@ def distillkit(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, as DISTILLKIT_DEBUG=1 does.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks, as DISTILLKIT_DEBUG=1 does.")
+    ] = False,
 ) -> None:
     """Distil any PyTorch teacher into any student, and repeat the experiments that started the field.
 
@@ -49,7 +51,7 @@ def distillkit(
 
     [dim]distillkit train run.yaml[/]
 
-    Exit codes: 0 done, 1 ran but a check failed, 2 usage or configuration, 3 data not available, 130 and 143 interrupted.
+    Exit codes: 0 done, 1 a check failed, 2 usage or configuration, 3 no data, 130 and 143 interrupted.
     """
 
 

@@ -23,7 +23,12 @@ class ListsCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each of its values, then parse as ever."""
-        lists = {name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts}
+        lists = {
+            name
+            for parameter in self.params
+            if getattr(parameter, "multiple", False)
+            for name in parameter.opts
+        }
         repeated: list[str] = []
         current: str | None = None
         values = 0
@@ -57,7 +62,9 @@ class Commands(TyperGroup):
             if debugging() or isinstance(error, BrokenPipeError):
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            stderr().print(f"[bold red]Error:[/] {escape(where)}{escape(error.strerror or str(error))}.", soft_wrap=True)
+            stderr().print(
+                f"[bold red]Error:[/] {escape(where)}{escape(error.strerror or str(error))}.", soft_wrap=True
+            )
             raise typer.Exit(1) from None
         except Terminated:
             raise typer.Exit(TERMINATED) from None

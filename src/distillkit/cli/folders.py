@@ -50,7 +50,12 @@ def verify(
 
     outcome = verify_folder(folder, _labels_for(folder, data_dir))
     if as_json:
-        findings = {"ok": outcome.ok, "checked": outcome.checked, "problems": outcome.problems, "notes": outcome.notes}
+        findings = {
+            "ok": outcome.ok,
+            "checked": outcome.checked,
+            "problems": outcome.problems,
+            "notes": outcome.notes,
+        }
         json.dump(findings, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
@@ -60,7 +65,8 @@ def verify(
             stdout().print(f"[dim]·[/] {escape(note)}", soft_wrap=True)
         if outcome.ok:
             stdout().print(
-                f"[green]✓[/] {outcome.checked} results and {len(outcome.rows)} rows of the ledger hold.", soft_wrap=True
+                f"[green]✓[/] {outcome.checked} results and {len(outcome.rows)} rows of the ledger hold.",
+                soft_wrap=True,
             )
     if not outcome.ok:
         stderr().print(f"[bold red]{len(outcome.problems)} of the checks failed.[/]")
@@ -77,10 +83,13 @@ def _labels_for(folder: Path, data_dir: Path | None) -> NDArray[np.int64]:
 
     made_from = read_settings(folder)["data"]
     stand_in = made_from["name"] == "stand-in"
-    data = find_data(options.DataName.STAND_IN if stand_in else options.DataName.MNIST, data_dir, stderr(), quiet=True)
+    data = find_data(
+        options.DataName.STAND_IN if stand_in else options.DataName.MNIST, data_dir, stderr(), quiet=True
+    )
     if data.sha256 != made_from["sha256"]:
         raise DataUnavailableError(
-            f"{folder} was made from {made_from['name']} with the digest {made_from['sha256'][:12]}…, and these digits "
+            f"{folder} was made from {made_from['name']} with the digest {made_from['sha256'][:12]}…, "
+            "and these digits "
             f"({data.where}) have {data.sha256[:12]}…: name the folder of the same data with --data-dir."
         )
     labels: NDArray[np.int64] = data.test_labels.numpy()

@@ -39,8 +39,10 @@ def find_data(name: DataName, data_dir: Path | None, console: Console, *, quiet:
     if data.is_stand_in:
         console.print(
             Panel(
-                "These are not MNIST: the digits are drawn from matplotlib's fonts.\nEverything runs, and nothing is "
-                "compared with the papers; every table, figure and file says so.\n\nFor the real thing: --data-dir DIR, "
+                "These are not MNIST: the digits are drawn from matplotlib's fonts.\nEverything "
+                "runs, and nothing is "
+                "compared with the papers; every table, figure and file says so.\n\nFor the real "
+                "thing: --data-dir DIR, "
                 f"DISTILLKIT_DATA=DIR, or a connection.\n[dim]Why: {escape(data.reason)}[/]",
                 title="[bold]STAND-IN DATA[/]",
                 border_style="bold red",

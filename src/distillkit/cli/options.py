@@ -33,22 +33,36 @@ class PrecisionChoice(StrEnum):
     FP16 = "fp16"
 
 
-Protocol = Annotated[ProtocolName, typer.Option(help="The settings: the report as written, or as its code runs it.")]
+Protocol = Annotated[
+    ProtocolName, typer.Option(help="The settings: the report as written, or as its code runs it.")
+]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0 to N - 1. More can be added later.")]
 Data = Annotated[
     DataName,
-    typer.Option(help="auto: MNIST, or else the built-in stand-in; mnist: nothing else; stand-in: drawn digits."),
+    typer.Option(
+        help="auto: MNIST, or else the built-in stand-in; mnist: nothing else; stand-in: drawn digits."
+    ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder that holds MNIST/raw, torchvision's root; else DISTILLKIT_DATA names it.", show_default=False),
+    typer.Option(
+        help="Folder that holds MNIST/raw, torchvision's root; else DISTILLKIT_DATA names it.",
+        show_default=False,
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Precision = Annotated[PrecisionChoice, typer.Option(help="Of the forward pass; auto: bf16 where the hardware has it.")]
-Out = Annotated[
-    Path | None, typer.Option(help="Folder of the results; the same command goes on in it.", show_default=False)
+Precision = Annotated[
+    PrecisionChoice, typer.Option(help="Of the forward pass; auto: bf16 where the hardware has it.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Throw away what the folder holds and begin anew.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the results; the same command goes on in it.", show_default=False),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Throw away what the folder holds and begin anew.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
 Json = Annotated[bool, typer.Option("--json", help="The outcome as JSON on stdout.")]
-Folder = Annotated[Path, typer.Argument(help="The folder that a reproduce or a sweep wrote.", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(help="The folder that a reproduce or a sweep wrote.", show_default=False)
+]

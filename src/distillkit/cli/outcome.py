@@ -59,7 +59,8 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
     for row in rows:
         colour = _COLOURS.get(row["verdict"], "dim")
         table.add_row(
-            escape(f"{row['id']}  {row['what']}") + ("  [red]tuned on the test set[/]" if row["tuned_on_test"] else ""),
+            escape(f"{row['id']}  {row['what']}")
+            + ("  [red]tuned on the test set[/]" if row["tuned_on_test"] else ""),
             _number(row["published"], row["unit"]),
             _mean_and_spread(row),
             _number(row["difference"], row["unit"], sign=True),
@@ -68,7 +69,9 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
             str(len(row["deviations"])),
         )
     stdout().print(table)
-    stdout().print("[dim]Dev.: deviations from the publication, listed in report.md with the rule of each verdict.[/]")
+    stdout().print(
+        "[dim]Dev.: deviations from the publication, listed in report.md with the rule of each verdict.[/]"
+    )
 
 
 def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
@@ -86,11 +89,17 @@ def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
     for name in sorted((cell for cell in by_cell if not cell.endswith("-tuning")), key=cell_order):
         runs = sorted(by_cell[name], key=lambda run: int(run["seed"]))
         errors = [float(run["test_errors"]) for run in runs]
-        dead = [f"seed {run['seed']}: {', '.join(map(str, run['never_predicted']))}" for run in runs if run["never_predicted"]]
+        dead = [
+            f"seed {run['seed']}: {', '.join(map(str, run['never_predicted']))}"
+            for run in runs
+            if run["never_predicted"]
+        ]
         mark = "  [red]tuned on the test set[/]" if runs[0]["tuned_on_test"] else ""
         table.add_row(
             name + mark,
-            _mean_and_spread({"ours": sum(errors) / len(errors), "sd": _sd(errors), "n": len(errors), "unit": "errors"}),
+            _mean_and_spread(
+                {"ours": sum(errors) / len(errors), "sd": _sd(errors), "n": len(errors), "unit": "errors"}
+            ),
             " ".join(f"{error:.0f}" for error in errors),
             f"[yellow]{'; '.join(dead)}[/]" if dead else "–",
         )

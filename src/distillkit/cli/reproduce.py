@@ -22,14 +22,16 @@ app = typer.Typer(
 
 @app.callback()
 def experiments() -> None:
-    """Repeat the experiments of a paper, from raw data to a report that sets every published number beside ours."""
+    """Repeat the experiments of a paper, from raw data to a report of every published number and ours."""
 
 
 @app.command("hinton-mnist")
 def hinton_mnist(
     protocol: options.Protocol = options.ProtocolName.REPORT_2025,
     seeds: options.Seeds = 1,
-    quick: Annotated[bool, typer.Option("--quick", help="Minutes on two cores: few epochs and cells; it says which.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Minutes on two cores: few epochs and cells; it says which.")
+    ] = False,
     data: options.Data = options.DataName.AUTO,
     data_dir: options.DataDir = None,
     out: options.Out = None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def laboratory_for(
     protocol: str, device: str, precision: str, *, quick: bool, quiet: bool
 ) -> Iterator[Callable[[MnistData], Laboratory]]:
-    """Settle device and precision before any data are read; give what makes the laboratory, progress drawn meanwhile.
+    """Settle device and precision before data are read; give what makes the laboratory, draw its progress.
 
     Raises:
         ConfigurationError: There is no such device, or it cannot do the precision.
@@ -43,9 +43,14 @@ def interruptible(folder: Path) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Terminated) as error:
-        finished = sum(1 for _ in (folder / "results.jsonl").open("rb")) if (folder / "results.jsonl").exists() else 0
+        finished = (
+            sum(1 for _ in (folder / "results.jsonl").open("rb"))
+            if (folder / "results.jsonl").exists()
+            else 0
+        )
         stderr().print(
-            f"[bold yellow]Stopped.[/] {finished} results are kept in {escape(str(folder))}; the same command goes on there.",
+            f"[bold yellow]Stopped.[/] {finished} results are kept in {escape(str(folder))}; the same "
+            "command goes on there.",
             soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED) from None

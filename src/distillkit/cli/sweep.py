@@ -15,19 +15,22 @@ from distillkit.cli.runs import interruptible, laboratory_for
 
 
 def sweep(
-    hidden_units: Annotated[list[int], typer.Option("--D", help="Units in each hidden layer of a student: --D 30 300 800.")],
+    hidden_units: Annotated[
+        list[int], typer.Option("--D", help="Units in each hidden layer of a student: --D 30 300 800.")
+    ],
     temperatures: Annotated[list[float], typer.Option("--T", help="Temperatures: --T 1 2 4 10 20 50.")],
     losses: Annotated[
         list[str] | None,
         typer.Option(
-            help="Kinds of losses (distillkit losses lists them), or several joined by + for their plain sum; "
+            help="Kinds of losses (see distillkit losses), or several joined by + for their plain sum; "
             "soft_targets+hard_labels where none is named.",
             show_default=False,
         ),
     ] = None,
     seeds: options.Seeds = 1,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Instead of the protocol's, for teacher and students.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Instead of the protocol's, for teacher and students.", show_default=False),
     ] = None,
     protocol: options.Protocol = options.ProtocolName.REPORT_2025,
     data: options.Data = options.DataName.AUTO,

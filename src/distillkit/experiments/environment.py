@@ -42,9 +42,17 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    full = None if device is None else f"{device.type}:{device.index or 0}" if device.type == "cuda" else device.type
+    full = (
+        None
+        if device is None
+        else f"{device.type}:{device.index or 0}"
+        if device.type == "cuda"
+        else device.type
+    )
     if device is None or full not in there_are:
-        raise ConfigurationError(f"There is no device {name!r} on this machine; there is {', '.join(there_are)}.")
+        raise ConfigurationError(
+            f"There is no device {name!r} on this machine; there is {', '.join(there_are)}."
+        )
     return torch.device(full)
 
 

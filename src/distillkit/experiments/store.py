@@ -38,12 +38,13 @@ class ResultStore:
 
     Args:
         folder: Made where it does not exist.
-        settings: What the folder is for. A folder made for other settings is refused. `may_differ` names settings that
-            another call may change (the number of seeds).
+        settings: What the folder is for. A folder made for other settings is refused.
+        may_differ: Names of settings that another call may change, such as the number of seeds.
         overwrite: Throw away what is there.
 
     Raises:
-        ConfigurationError: The folder cannot be written, is in use, holds other files, or was made for other settings.
+        ConfigurationError: The folder cannot be written, is in use, holds other files, or was made for
+            other settings.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class ResultStore:
             ) from None
         except OSError as error:
             raise ConfigurationError(
-                f"The folder {self.folder} cannot be written ({error.strerror or error}): choose another --out."
+                f"The folder {self.folder} cannot be written ({error.strerror or error}): choose "
+                "another --out."
             ) from None
         try:
             self._open()
@@ -110,7 +112,8 @@ class ResultStore:
                 os.fsync(file.fileno())
         except OSError as error:
             raise ConfigurationError(
-                f"A result could not be written to {self.folder} ({error.strerror or error}); make room there and run the "
+                f"A result could not be written to {self.folder} ({error.strerror or error}); make "
+                "room there and run the "
                 "same command again: what was written before is kept."
             ) from None
         self._results[str(result["id"])] = dict(result)
@@ -123,7 +126,8 @@ class ResultStore:
             self._refuse_other_settings(read_settings(self.folder))
         elif (self.folder / RESULTS).exists():
             raise ConfigurationError(
-                f"{self.folder} holds results without {SETTINGS}, so it is not known what they are of: choose another --out."
+                f"{self.folder} holds results without {SETTINGS}, so it is not known what they are "
+                "of: choose another --out."
             )
         write_json(settings_file, self._settings)
         _cut_torn_line(self.folder / RESULTS)
@@ -139,7 +143,8 @@ class ResultStore:
         ]
         if differences:
             raise ConfigurationError(
-                f"{self.folder} was made with other settings ({'; '.join(differences)}): choose another --out, or "
+                f"{self.folder} was made with other settings ({'; '.join(differences)}): choose "
+                "another --out, or "
                 "--overwrite to throw its results away."
             )
 
@@ -155,10 +160,13 @@ def read_settings(folder: Path) -> dict[str, Any]:
         settings = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{folder} is no folder of distillkit results (it has no {SETTINGS}): name the --out of a reproduce or sweep."
+            f"{folder} is no folder of distillkit results (it has no {SETTINGS}): name the --out of a "
+            "reproduce or sweep."
         ) from None
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{file} cannot be read ({error}): restore it, or start in another folder.") from None
+        raise ConfigurationError(
+            f"{file} cannot be read ({error}): restore it, or start in another folder."
+        ) from None
     if not isinstance(settings, dict):
         raise ConfigurationError(f"{file} must hold a JSON object, got {type(settings).__name__}.")
     return settings
@@ -181,7 +189,8 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
             result["id"], result["name"], result["seed"]
         except (ValueError, KeyError, TypeError):
             raise ConfigurationError(
-                f"Line {number} of {file} is damaged: delete that line and run the command again to make it anew."
+                f"Line {number} of {file} is damaged: delete that line and run the command again to "
+                "make it anew."
             ) from None
         results.append(result)
     return results

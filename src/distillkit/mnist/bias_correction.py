@@ -1,4 +1,4 @@
-"""Hinton's correction: the bias of classes that the transfer set lacked, or had alone, shifted after the training."""
+"""Hinton's correction: biases of classes that the transfer set lacked, or had alone, shifted afterwards."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def best_shift(logits: Tensor, labels: Tensor, classes: tuple[int, ...]) -> floa
 def prior_matching_shift(logits: Tensor, classes: tuple[int, ...]) -> float:
     """The shift that gives the classes their share of the predicted mass, without a label.
 
-    Found by bisection: the mean over the cases of the probability of the classes, at T = 1, becomes the number of the classes
+    Found by bisection: the mean over the cases of the probability of the classes, at T = 1, becomes the
+    number of the classes
     over the number of all classes, a uniform prior.
 
     Args:

@@ -43,7 +43,7 @@ class Cell(BaseModel):
     """Classes whose bias this run chooses a shift for, on the cases that its transfer set leaves out."""
 
     def config(self, **more: Any) -> dict[str, Any]:
-        """The whole configuration of a run as plain data, with what the caller adds (data, precision, teacher)."""
+        """The whole configuration of a run as plain data, and what the caller adds."""
         settings = self.model_dump(mode="json", exclude={"correction", "has_teacher"})
         return {**settings, **more}
 
@@ -97,14 +97,13 @@ def distilled_cell(protocol: Protocol, hidden_units: int, temperature: float, **
     return student_cell(protocol, hidden_units, plain_sum(temperature), f"T{temperature:g}", **more)
 
 
-def tuning_cell(cell: Cell, seed: int) -> Cell:
-    """The run that chooses a shift for `cell` on held-out cases: the same on eleven twelfths of each class."""
-    assert cell.correction is not None
+def tuning_cell(cell: Cell, correction: BiasCorrection, seed: int) -> Cell:
+    """The run that chooses a shift for `cell` on held-out cases: on eleven twelfths of each class."""
     return cell.model_copy(
         update={
             "name": f"{cell.name}-tuning",
             "transfer_set": Chain(parts=(Fraction(fraction=FRACTION_KEPT, seed=seed), cell.transfer_set)),
             "correction": None,
-            "chooses_shift_of": cell.correction.classes,
+            "chooses_shift_of": correction.classes,
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ class _Job:
         ]
         self._teacher_cells = [stages[0][0] for stages in by_seed]
         self._teacher_ids = [
-            config_id(run_config(cell, laboratory, None), seed) for seed, cell in enumerate(self._teacher_cells)
+            config_id(run_config(cell, laboratory, None), seed)
+            for seed, cell in enumerate(self._teacher_cells)
         ]
         self._teachers: dict[int, nn.Module] = {}
 
@@ -66,7 +68,7 @@ class _Job:
         """Train the cell and keep what is to be kept."""
         shift = None
         if cell.correction is not None and cell.correction.held_out:
-            tuned = self.line(tuning_cell(cell, seed), seed)
+            tuned = self.line(tuning_cell(cell, cell.correction, seed), seed)
             shift = None if tuned is None else tuned["correction"]["shift"]
         kept, network = train_cell(
             cell,
@@ -86,7 +88,7 @@ class _Job:
         self._laboratory.observer.run_ended(run_name(cell.name, seed), kept[-1].line)
 
     def _teacher(self, seed: int) -> nn.Module:
-        """The trained teacher: from memory, from its file, or, where that is gone, by the same training again."""
+        """The trained teacher: from memory, its file, or, where that is gone, the same training again."""
         if seed not in self._teachers:
             cell, file = self._teacher_cells[seed], self._weights(seed)
             if file.exists():
@@ -110,7 +112,7 @@ def _with_tuning(cells: Sequence[Cell], seed: int) -> list[Cell]:
     result = []
     for cell in cells:
         if cell.correction is not None and cell.correction.held_out:
-            result.append(tuning_cell(cell, seed))
+            result.append(tuning_cell(cell, cell.correction, seed))
         result.append(cell)
     return result
 
@@ -118,7 +120,7 @@ def _with_tuning(cells: Sequence[Cell], seed: int) -> list[Cell]:
 def _cost(cell: Cell) -> float:
     """Roughly what a run takes, in multiply-adds an example and epoch: for the time left."""
     widths = (784, *cell.network.hidden_units, 10)
-    products = sum(before * after for before, after in zip(widths, widths[1:], strict=False))
+    products = sum(before * after for before, after in pairwise(widths))
     share = {"omit_classes": 0.9, "only_classes": 0.2}.get(_selection(cell), 1.0)
     masks = 400.0 * sum(cell.network.hidden_units) * bool(cell.network.hidden_dropout)
     return (products + 60_000 + masks) * share * cell.training.epochs

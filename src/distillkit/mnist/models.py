@@ -27,19 +27,20 @@ class NetworkSpec(BaseModel):
     hidden_dropout: tuple[DropoutRate, ...] = ()
     """Share of the units dropped after each hidden layer, in [0, 1); none where empty."""
     relu_on_logits: bool = False
-    """A ReLU after the last layer, as the report's code has: the logits cannot be negative, and an output can die."""
+    """A ReLU after the last layer, as in the report's code: no logit is negative, and an output can die."""
 
     @model_validator(mode="after")
     def _a_rate_a_layer(self) -> Self:
         if len(self.hidden_dropout) not in {0, len(self.hidden_units)}:
             raise ConfigurationError(
-                f"hidden_dropout needs one rate for each of the {len(self.hidden_units)} hidden layers or none, got "
+                f"hidden_dropout needs one rate for each of the {len(self.hidden_units)} hidden "
+                "layers or none, got "
                 f"{len(self.hidden_dropout)}."
             )
         return self
 
     def build(self, seed: int) -> nn.Sequential:
-        """The network, PyTorch's default initial values drawn from `seed`; the caller's randomness is left alone.
+        """The network, PyTorch's default initial values drawn from `seed`; the caller's randomness stays.
 
         Takes `[batch, 1, 28, 28]` or `[batch, 784]`, gives `[batch, 10]`.
 

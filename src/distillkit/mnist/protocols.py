@@ -58,7 +58,8 @@ class Protocol(BaseModel):
     def student(self, hidden_units: int) -> NetworkSpec:
         """A student with D units in each hidden layer."""
         return NetworkSpec(
-            hidden_units=(hidden_units,) * self.student_hidden_layers, relu_on_logits=self.student_relu_on_logits
+            hidden_units=(hidden_units,) * self.student_hidden_layers,
+            relu_on_logits=self.student_relu_on_logits,
         )
 
     def teacher_without_dropout(self) -> NetworkSpec:
@@ -92,11 +93,9 @@ REPORT_2025 = Protocol(
 
 REPORT_2025_CODE = Protocol(
     name="report-2025-code",
-    description="The 2025 report as its code runs it: three hidden layers, a ReLU on the logits, the dropout of 0.2 "
-    "after the first hidden layer.",
-    teacher=NetworkSpec(
-        hidden_units=(1200, 1200, 1200), hidden_dropout=(0.2, 0.5, 0.5), relu_on_logits=True
-    ),
+    description="The 2025 report as its code runs it: three hidden layers, a ReLU on the logits, and "
+    "the dropout of 0.2 after the first hidden layer.",
+    teacher=NetworkSpec(hidden_units=(1200, 1200, 1200), hidden_dropout=(0.2, 0.5, 0.5), relu_on_logits=True),
     teacher_training=Training(weight_decay=1e-4),
     jitter_pixels=2,
     student_hidden_layers=3,

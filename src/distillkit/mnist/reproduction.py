@@ -38,9 +38,10 @@ def reproduction_stages(protocol: Protocol, seed: int) -> list[list[Cell]]:
             baseline_cell(protocol, 800),
             distilled_cell(protocol, 800, 20),
         ],
-        *(_figure_2_cells(protocol, units, TEMPERATURES) for units in (30, 300)),
+        _figure_2_cells(protocol, 30, TEMPERATURES),
         _transfer_cells(protocol, held_out=True),
-        _figure_2_cells(protocol, 800, [temperature for temperature in TEMPERATURES if temperature != 20])[1:],
+        _figure_2_cells(protocol, 300, TEMPERATURES),
+        [distilled_cell(protocol, 800, temperature) for temperature in TEMPERATURES if temperature != 20],
         [teacher_cell(protocol, seed, dropout=False)],
     ]
 
@@ -98,4 +99,3 @@ def _transfer_cells(protocol: Protocol, *, held_out: bool) -> list[Cell]:
             correction=BiasCorrection(classes=(7, 8), held_out=held_out),
         ),
     ]  # fmt: skip
-

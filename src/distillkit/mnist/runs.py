@@ -17,9 +17,9 @@ from distillkit import Callback, Distiller, Evaluation, MaxNorm, TeacherCache, m
 from distillkit.errors import DivergenceError
 from distillkit.experiments import config_id, environment
 from distillkit.experiments.observer import Observer
+from distillkit.losses import HardLabels
 from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
 from distillkit.mnist.cells import FRACTION_KEPT, Cell
-from distillkit.losses import HardLabels
 from distillkit.mnist.data import MnistData
 from distillkit.transfer_sets import Fraction
 
@@ -39,11 +39,15 @@ class Laboratory:
 
     def train(self) -> tuple[Tensor, Tensor]:
         """Training images, `[60000, 1, 28, 28]`, and labels, on the device."""
-        return self.data.train_images.view(-1, 1, 28, 28).to(self.device), self.data.train_labels.to(self.device)
+        return self.data.train_images.view(-1, 1, 28, 28).to(self.device), self.data.train_labels.to(
+            self.device
+        )
 
     def test(self) -> tuple[Tensor, Tensor]:
         """Test images, `[10000, 1, 28, 28]`, and labels, on the device."""
-        return self.data.test_images.view(-1, 1, 28, 28).to(self.device), self.data.test_labels.to(self.device)
+        return self.data.test_images.view(-1, 1, 28, 28).to(self.device), self.data.test_labels.to(
+            self.device
+        )
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ def resolved_precision(name: str, device: torch.device) -> str:
         ConfigurationError: The device cannot do it.
     """
     probe = Distiller(
-        teacher=None, student=nn.Linear(1, 2).to(device), loss=HardLabels(), precision=name  # type: ignore[arg-type]
+        teacher=None,
+        student=nn.Linear(1, 2).to(device),
+        loss=HardLabels(),
+        precision=name,  # type: ignore[arg-type]
     )
     return probe.precision.name
 
@@ -69,7 +76,9 @@ def resolved_precision(name: str, device: torch.device) -> str:
 def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> dict[str, Any]:
     """The whole configuration of a cell's run, but for the seed."""
     return cell.config(
-        data=laboratory.data.sha256, precision=laboratory.precision, teacher=teacher_id if cell.has_teacher else None
+        data=laboratory.data.sha256,
+        precision=laboratory.precision,
+        teacher=teacher_id if cell.has_teacher else None,
     )
 
 
@@ -116,7 +125,9 @@ def train_cell(
         "quick": laboratory.quick,
         "tuned_on_test": False,
     }
-    corrected = [] if cell.correction is None else _corrected(distiller, cell, line, laboratory, held_out_shift)
+    corrected = []
+    if cell.correction is not None:
+        corrected = _corrected(distiller, cell.correction.classes, line, laboratory, held_out_shift)
     return [*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student
 
 
@@ -137,7 +148,9 @@ def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module
             weight_decay=training.weight_decay,
             fused=True,
         ),
-        schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, training.learning_rate_decay),
+        schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(
+            optimizer, training.learning_rate_decay
+        ),
         clip_norm=training.clip_norm,
         precision=laboratory.precision,  # type: ignore[arg-type]
         teacher_cache=laboratory.teacher_cache,
@@ -164,26 +177,31 @@ def _train(distiller: Distiller, cell: Cell, laboratory: Laboratory) -> tuple[di
     return curve, False
 
 
-def _chosen_on_held_out(distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory) -> dict[str, Any]:
+def _chosen_on_held_out(
+    distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory
+) -> dict[str, Any]:
     images, labels = laboratory.train()
     kept = Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)
     held_out = torch.ones(len(labels), dtype=torch.bool)
     held_out[kept] = False
     numbers = held_out.nonzero().flatten().to(labels.device)
     shift = best_shift(distiller.logits(images[numbers]), labels[numbers], cell.chooses_shift_of)
-    return {"kind": "chosen-on-held-out", "classes": list(cell.chooses_shift_of), "shift": shift, "parent": None}
+    return {
+        "kind": "chosen-on-held-out",
+        "classes": list(cell.chooses_shift_of),
+        "shift": shift,
+        "parent": None,
+    }
 
 
 def _corrected(
     distiller: Distiller,
-    cell: Cell,
+    classes: tuple[int, ...],
     line: Mapping[str, Any],
     laboratory: Laboratory,
     held_out_shift: float | None,
 ) -> list[Kept]:
     """The run's results after each of the corrections."""
-    assert cell.correction is not None
-    classes = cell.correction.classes
     images, labels = laboratory.test()
     logits = distiller.logits(images)
     training_logits = distiller.logits(laboratory.train()[0])
@@ -194,7 +212,7 @@ def _corrected(
     kept = []
     for kind, shift in shifts.items():
         correction = {"kind": kind, "classes": list(classes), "shift": round(shift, 4), "parent": line["id"]}
-        config = {**line["config"], "name": f"{cell.name}-bias-{kind}", "correction": kind}
+        config = {**line["config"], "name": f"{line['name']}-bias-{kind}", "correction": kind}
         evaluation = metrics.evaluate_logits(shifted(logits, classes, shift), labels)
         corrected = {
             **line,

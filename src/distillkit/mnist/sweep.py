@@ -45,7 +45,8 @@ def sweep(
         All results.
 
     Raises:
-        ConfigurationError: A value is out of its range, a loss unknown, or the folder was made for another sweep.
+        ConfigurationError: A value is out of its range, a loss unknown, or the folder was made for another
+            sweep.
     """
     widths = sorted(set(hidden_units))
     ascending = sorted({float(temperature) for temperature in temperatures})
@@ -55,7 +56,10 @@ def sweep(
         raise ConfigurationError(f"T must be above 0 and finite, got {list(temperatures)}.")
     students = [cell for name in dict.fromkeys(losses) for cell in _losses(name, ascending)]
     stages = [
-        [baseline_cell(protocol, width), *(student_cell(protocol, width, loss, name) for name, loss in students)]
+        [
+            baseline_cell(protocol, width),
+            *(student_cell(protocol, width, loss, name) for name, loss in students),
+        ]
         for width in widths
     ]
     settings = {
@@ -77,7 +81,7 @@ def sweep(
 
 
 def _losses(name: str, temperatures: Sequence[float]) -> list[tuple[str, Loss]]:
-    """The cells' names and losses of one entry of `losses`; none for hard labels alone, the baseline of every width."""
+    """Names and losses of one entry of `losses`; none for hard labels alone, the baseline of every width."""
     kinds = name.split("+")
     softened = [kind for kind in kinds if "temperature" in Loss.kind_class(kind).model_fields]
     if kinds == ["hard_labels"]:
@@ -90,7 +94,7 @@ def _losses(name: str, temperatures: Sequence[float]) -> list[tuple[str, Loss]]:
     return [
         (
             f"{prefix}-T{temperature:g}".removeprefix("-"),
-            _sum(kinds, dict.fromkeys(softened, {"temperature": temperature})),
+            _sum(kinds, {kind: {"temperature": temperature} for kind in softened}),
         )
         for temperature in temperatures
     ]

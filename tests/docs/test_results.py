@@ -1,0 +1,54 @@
+"""The committed results: what is shown is what they say, and what they say holds."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from distillkit.experiments import read_results
+from distillkit.mnist.data import load_mnist
+from distillkit.mnist.protocols import PROTOCOLS
+from distillkit.mnist.verify import verify_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "results"
+
+
+@pytest.fixture(scope="module")
+def update_results() -> ModuleType:
+    """The script that writes the tables."""
+    spec = importlib.util.spec_from_file_location("update_results", ROOT / "docs" / "update_results.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_ledgers(update_results: ModuleType) -> None:
+    """Writing them anew changes nothing; otherwise run `python docs/update_results.py`."""
+    for path, text in update_results.updated().items():
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_results_are_of_the_protocol_as_it_stands(protocol: str) -> None:
+    """A protocol that was changed after its results were made would show here."""
+    student = PROTOCOLS[protocol].student(30).model_dump(mode="json")
+    runs = [run for run in read_results(RESULTS / protocol) if run["name"] == "D30-noKD"]
+    assert runs
+    for run in runs:
+        assert run["config"]["network"] == student
+        assert run["config"]["training"] == PROTOCOLS[protocol].student_training.model_dump(mode="json")
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_number_of_the_committed_ledgers_holds(protocol: str) -> None:
+    """Recomputed from the kept predictions."""
+    outcome = verify_folder(RESULTS / protocol, load_mnist(allow_stand_in=False).test_labels.numpy())
+    assert outcome.problems == []
+    assert outcome.checked == len(read_results(RESULTS / protocol))

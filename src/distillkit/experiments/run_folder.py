@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-from filelock import FileLock, Timeout
 
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.atomic import (
@@ -20,6 +19,7 @@ from distillkit.experiments.atomic import (
     write_manifest,
 )
 from distillkit.experiments.code_file import CodeFile
+from distillkit.experiments.only_writer import only_writer
 from distillkit.experiments.run_config import RunConfig
 from distillkit.yaml_io import load_yaml
 
@@ -44,31 +44,19 @@ class RunFolder:
     def __init__(self, path: Path, config: RunConfig, code: CodeFile | None, *, overwrite: bool) -> None:
         self.path, self._config, self._overwrite = path, config, overwrite
         self.inputs = _digests(config, code)
-        self._lock = FileLock(path / ".lock")
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise ConfigurationError(
-                f"Another distillkit is writing to {self.path}: wait for it, or choose another --out."
-            ) from None
-        except OSError as error:
-            raise ConfigurationError(
-                f"The folder {self.path} cannot be written ({error.strerror or error}): choose another --out."
-            ) from None
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(only_writer(self.path))
             self._refuse_what_is_not_ours()
-        except BaseException:
-            self._lock.release()
-            raise
+            self._held = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        self._held.close()
 
     def finished_metrics(self) -> dict[str, Any] | None:
         """The metrics of this very run, where it ended here before; `None` where it is to be trained.

@@ -6,17 +6,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.atomic import write_atomically, write_json
+from distillkit.experiments.only_writer import only_writer
 
 RESULTS = "results.jsonl"
 SETTINGS = "settings.json"
@@ -57,35 +58,20 @@ class ResultStore:
     ) -> None:
         self.folder = folder
         self._settings, self._may_differ, self._overwrite = dict(settings), may_differ, overwrite
-        self._lock: FileLock | None = None
+        self._held = ExitStack()
         self._results: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
-        try:
-            (self.folder / "predictions").mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.folder / ".lock")
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise ConfigurationError(
-                f"Another distillkit is writing to {self.folder}: wait for it, or choose another --out."
-            ) from None
-        except OSError as error:
-            raise ConfigurationError(
-                f"The folder {self.folder} cannot be written ({error.strerror or error}): choose "
-                "another --out."
-            ) from None
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(only_writer(self.folder))
             self._open()
-        except BaseException:
-            self._lock.release()
-            raise
+            self._held = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock is not None:
-            self._lock.release()
+        self._held.close()
 
     @property
     def results(self) -> list[dict[str, Any]]:

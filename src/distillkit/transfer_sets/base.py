@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
@@ -45,17 +45,16 @@ class TransferSet(Policy):
 
     @property
     def selects(self) -> bool:
-        """Whether some examples may be left out."""
-        return True
+        """Whether some examples may be left out: where a class has a `select` of its own."""
+        return type(self).select is not TransferSet.select
 
     @property
     def selects_by_label(self) -> bool:
         """Whether the choice of examples looks at labels."""
         return False
 
-    @abstractmethod
     def select(self, size: int, labels: Tensor | None) -> Tensor:
-        """The examples that are used.
+        """The examples that are used: all of them, unless a class chooses.
 
         Args:
             size: Number of examples there are.
@@ -65,6 +64,7 @@ class TransferSet(Policy):
         Returns:
             Their numbers, `[selected]`, int64, each in `[0, size)`, without repeats.
         """
+        return torch.arange(size)
 
     def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
         """The view of a batch that teacher and student get.

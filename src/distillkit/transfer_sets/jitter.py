@@ -45,15 +45,6 @@ class Jitter(TransferSet):
         """An image moves from epoch to epoch."""
         return False
 
-    @property
-    def selects(self) -> bool:
-        """No example is left out."""
-        return False
-
-    def select(self, size: int, labels: Tensor | None) -> Tensor:
-        """All of them."""
-        return torch.arange(size)
-
     def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
         """The images, `[batch, channels, height, width]`, shifted.
 

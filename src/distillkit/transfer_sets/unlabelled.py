@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
-from torch import Tensor
-
 from distillkit.transfer_sets.base import TransferSet
 
 
@@ -28,12 +25,3 @@ class Unlabelled(TransferSet):
     def keeps_labels(self) -> bool:
         """Labels are withheld."""
         return False
-
-    @property
-    def selects(self) -> bool:
-        """No example is left out."""
-        return False
-
-    def select(self, size: int, labels: Tensor | None) -> Tensor:
-        """All of them."""
-        return torch.arange(size)

@@ -126,7 +126,7 @@ class RunsProgress:
 
     def _say(self, line: str) -> None:
         if not self._quiet:
-            self._bars.console.print(line)
+            self._bars.console.print(line, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

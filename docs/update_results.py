@@ -97,7 +97,7 @@ def direction_table(ledgers: Mapping[str, Any]) -> str:
 
 
 def figure_2_table(ledgers: Mapping[str, Any]) -> str:
-    """Each cell of the report's Figure 2: the published end, our runs by seed, dead classes in braces."""
+    """Each cell of the report's Figure 2: the published end, our runs by seed, and the classes they never predict."""
     results = {name: read_results(RESULTS / name) for name in ledgers}
     first = next(iter(ledgers.values()))
     rows = [row for row in first["rows"] if row["id"].startswith("R-fig2-")]
@@ -135,9 +135,9 @@ def run_table(ledgers: Mapping[str, Any]) -> str:
 
 
 def one_run(run: Mapping[str, Any]) -> str:
-    """Errors of a run, the classes that it never predicts in braces."""
+    """Errors of a run, and the classes that it never predicts."""
     dead = ", ".join(map(str, run["never_predicted"]))
-    return f"**{run['test_errors']}** {{{dead}}}" if dead else str(run["test_errors"])
+    return f"**{run['test_errors']}** (never {dead})" if dead else str(run["test_errors"])
 
 
 def ours(row: Mapping[str, Any]) -> str:

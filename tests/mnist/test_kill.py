@@ -26,7 +26,7 @@ small = REPORT_2025.model_copy(update={"teacher": NetworkSpec(hidden_units=(32, 
 data = make_stand_in(n_train=300, n_test=200)
 print("ready", flush=True)
 sweep(small, Laboratory(data, "report-2025", False, torch.device("cpu"), "fp32", Silent()), Path(sys.argv[1]),
-      hidden_units=[8, 12], temperatures=[2, 4, 20], seeds=3)
+      hidden_units=[8], temperatures=[2, 4], seeds=3)
 print("done", flush=True)
 """
 KILLS = 10
@@ -60,7 +60,7 @@ def test_ten_sigkills_at_random_moments_lose_at_most_the_run_in_hand(tmp_path: P
     folder = tmp_path / "killed"
     for _ in range(KILLS):
         process = start(folder)
-        time.sleep(moments.uniform(0, seconds / 4))
+        time.sleep(moments.uniform(0, seconds / 3))
         process.kill()
         process.communicate()
     rows, _ = finished(folder)

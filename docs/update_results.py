@@ -97,7 +97,7 @@ def direction_table(ledgers: Mapping[str, Any]) -> str:
 
 
 def figure_2_table(ledgers: Mapping[str, Any]) -> str:
-    """Each cell of the report's Figure 2: the published end, our runs by seed, and the classes they never predict."""
+    """Each cell of the report's Figure 2: the published end, our runs, and the classes they never predict."""
     results = {name: read_results(RESULTS / name) for name in ledgers}
     first = next(iter(ledgers.values()))
     rows = [row for row in first["rows"] if row["id"].startswith("R-fig2-")]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +17,9 @@ from distillkit.cli.console import stderr, stdout
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_WIDE = 120
+"""Columns of a terminal from which on a claim is shown in words; report.md has them all."""
 
 _COLOURS = {"verified": "green", "falsified": "red", "inconclusive": "yellow"}
 
@@ -48,19 +52,24 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
         return
     title = f"Ledger · {ledger['protocol']} · seeds {', '.join(map(str, ledger['seeds']))}"
     marks = ["STAND-IN DATA, not MNIST"] * bool(ledger["stand_in"]) + ["QUICK"] * bool(ledger["quick"])
-    table = Table(title=" · ".join([title, *marks]), title_justify="left", header_style="bold")
-    table.add_column("Claim")
+    wide = stdout().width >= _WIDE
+    table = Table(
+        title=" · ".join([title, *marks]),
+        title_justify="left",
+        header_style="bold",
+        box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
+    )
+    table.add_column("Claim", no_wrap=not wide)
     table.add_column("Published", justify="right")
-    table.add_column("Ours", justify="right")
-    table.add_column("Difference", justify="right")
-    table.add_column("Significant", justify="center")
+    table.add_column("Ours", justify="right", no_wrap=True)
+    table.add_column("Difference" if wide else "Diff.", justify="right")
+    table.add_column("Significant" if wide else "Sig.", justify="center")
     table.add_column("Verdict")
     table.add_column("Dev.", justify="right")
     for row in rows:
         colour = _COLOURS.get(row["verdict"], "dim")
         table.add_row(
-            escape(f"{row['id']}  {row['what']}")
-            + ("  [red]tuned on the test set[/]" if row["tuned_on_test"] else ""),
+            _claim(row, wide=wide),
             _number(row["published"], row["unit"]),
             _mean_and_spread(row),
             _number(row["difference"], row["unit"], sign=True),
@@ -72,6 +81,12 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
     stdout().print(
         "[dim]Dev.: deviations from the publication, listed in report.md with the rule of each verdict.[/]"
     )
+
+
+def _claim(row: Mapping[str, Any], *, wide: bool) -> str:
+    mark = "  [red]tuned on the test set[/]" if wide else " [red]test-tuned[/]"
+    words = f"{row['id']}  {row['what']}" if wide else row["id"]
+    return escape(words) + (mark if row["tuned_on_test"] else "")
 
 
 def show_cells(results: Sequence[Mapping[str, Any]]) -> None:

@@ -58,29 +58,31 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
         title_justify="left",
         header_style="bold",
         box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
+        pad_edge=wide,
     )
     table.add_column("Claim", no_wrap=not wide)
-    table.add_column("Published", justify="right")
+    table.add_column("Published", justify="right", no_wrap=True)
     table.add_column("Ours", justify="right", no_wrap=True)
-    table.add_column("Difference" if wide else "Diff.", justify="right")
-    table.add_column("Significant" if wide else "Sig.", justify="center")
-    table.add_column("Verdict")
-    table.add_column("Dev.", justify="right")
+    if wide:
+        table.add_column("Difference", justify="right")
+    table.add_column("Significant" if wide else "Sig.", justify="center", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    if wide:
+        table.add_column("Dev.", justify="right")
     for row in rows:
         colour = _COLOURS.get(row["verdict"], "dim")
         table.add_row(
             _claim(row, wide=wide),
             _number(row["published"], row["unit"]),
             _mean_and_spread(row),
-            _number(row["difference"], row["unit"], sign=True),
+            *([_number(row["difference"], row["unit"], sign=True)] if wide else []),
             {True: "yes", False: "no", None: "–"}[row["significant"]],
             f"[{colour}]{row['verdict']}[/]",
-            str(len(row["deviations"])),
+            *([str(len(row["deviations"]))] if wide else []),
         )
     stdout().print(table)
-    stdout().print(
-        "[dim]Dev.: deviations from the publication, listed in report.md with the rule of each verdict.[/]"
-    )
+    more = "Dev.: deviations from the publication. " if wide else ""
+    stdout().print(f"[dim]{more}report.md has each row's difference, rule and deviations.[/]")
 
 
 def _claim(row: Mapping[str, Any], *, wide: bool) -> str:

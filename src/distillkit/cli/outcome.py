@@ -58,7 +58,7 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
         title_justify="left",
         header_style="bold",
         box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
-        pad_edge=wide,
+        padding=(0, 1) if wide else (0, 1, 0, 0),
     )
     table.add_column("Claim", no_wrap=not wide)
     table.add_column("Published", justify="right", no_wrap=True)

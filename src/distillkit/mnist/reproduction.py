@@ -40,9 +40,9 @@ def reproduction_stages(protocol: Protocol, seed: int) -> list[list[Cell]]:
         ],
         _figure_2_cells(protocol, 30, TEMPERATURES),
         _transfer_cells(protocol, held_out=True),
+        [teacher_cell(protocol, seed, dropout=False)],
         _figure_2_cells(protocol, 300, TEMPERATURES),
         [distilled_cell(protocol, 800, temperature) for temperature in TEMPERATURES if temperature != 20],
-        [teacher_cell(protocol, seed, dropout=False)],
     ]
 
 

@@ -28,11 +28,11 @@ def laboratory_for(
     Raises:
         ConfigurationError: There is no such device, or it cannot do the precision.
     """
-    from distillkit.experiments import resolve_device
-    from distillkit.mnist.runs import Laboratory, resolved_precision
+    from distillkit.experiments import resolve_device, settle_precision
+    from distillkit.mnist.runs import Laboratory
 
     found = resolve_device(device)
-    settled = resolved_precision(precision, found)
+    settled = settle_precision(precision, found)
     with RunsProgress(stderr(), quiet=quiet) as observer:
         yield lambda data: Laboratory(data, protocol, quick, found, settled, observer)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
 
+from distillkit.engine.precision import PrecisionName, resolve_precision
 from distillkit.errors import ConfigurationError
+
+SettledPrecision = Literal["fp32", "bf16", "fp16"]
+"""What the forward pass is really computed in."""
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
@@ -54,6 +58,15 @@ def resolve_device(name: str) -> torch.device:
             f"There is no device {name!r} on this machine; there is {', '.join(there_are)}."
         )
     return torch.device(full)
+
+
+def settle_precision(name: str, device: torch.device) -> SettledPrecision:
+    """The precision that `auto` means on a device; any other name is checked.
+
+    Raises:
+        ConfigurationError: There is no such precision, or the device cannot do it.
+    """
+    return resolve_precision(cast("PrecisionName", name), device).name  # which checks the name
 
 
 def _version(package: str) -> str:

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from distillkit import Callback, Distiller, Evaluation, MaxNorm, TeacherCache, metrics
 from distillkit.errors import DivergenceError
-from distillkit.experiments import config_id, environment
+from distillkit.experiments import SettledPrecision, config_id, environment
 from distillkit.experiments.observer import Observer
-from distillkit.losses import HardLabels
 from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
 from distillkit.mnist.cells import FRACTION_KEPT, Cell
 from distillkit.mnist.data import MnistData
@@ -32,7 +31,7 @@ class Laboratory:
     protocol: str
     quick: bool
     device: torch.device
-    precision: str
+    precision: SettledPrecision
     observer: Observer
     teacher_cache: TeacherCache = field(default_factory=TeacherCache)
     """Each teacher's answers, asked once for all of its students."""
@@ -56,21 +55,6 @@ class Kept:
 
     line: dict[str, Any]
     predictions: NDArray[np.uint8]
-
-
-def resolved_precision(name: str, device: torch.device) -> str:
-    """The precision that `auto` means on a device; any other name is checked.
-
-    Raises:
-        ConfigurationError: The device cannot do it.
-    """
-    probe = Distiller(
-        teacher=None,
-        student=nn.Linear(1, 2).to(device),
-        loss=HardLabels(),
-        precision=name,  # type: ignore[arg-type]
-    )
-    return probe.precision.name
 
 
 def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> dict[str, Any]:
@@ -152,7 +136,7 @@ def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module
             optimizer, training.learning_rate_decay
         ),
         clip_norm=training.clip_norm,
-        precision=laboratory.precision,  # type: ignore[arg-type]
+        precision=laboratory.precision,
         teacher_cache=laboratory.teacher_cache,
         callbacks=callbacks,
         seed=seed,

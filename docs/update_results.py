@@ -55,6 +55,7 @@ def updated() -> dict[Path, str]:
         "directions": lambda: direction_table(ledgers),
         "figure 2": lambda: figure_2_table(ledgers),
         "what was run": lambda: run_table(ledgers),
+        "dead classes": dead_classes_table,
     }
     files = {}
     for path in (ROOT / "README.md", ROOT / "docs" / "reproduction.md"):
@@ -109,6 +110,19 @@ def figure_2_table(ledgers: Mapping[str, Any]) -> str:
             runs = sorted((run for run in results[name] if run["name"] == cell), key=lambda run: run["seed"])
             shown.append(" · ".join(one_run(run) for run in runs) or "not run yet")
         lines.append(line(cell, number(row["published"], row["unit"]), *shown))
+    return "\n".join(lines)
+
+
+def dead_classes_table() -> str:
+    """Students on hard labels alone, seed by seed: how many lose a class."""
+    found = json.loads((RESULTS / "dead-classes.json").read_text(encoding="utf-8"))
+    lines = [header("Student", "Protocol", "Runs with a dead class", "By seed")]
+    keys = dict.fromkeys((run["name"], run["protocol"]) for run in found["runs"])
+    for name, protocol in sorted(keys):
+        runs = [run for run in found["runs"] if (run["name"], run["protocol"]) == (name, protocol)]
+        dead = sum(bool(run["never_predicted"]) for run in runs)
+        by_seed = " · ".join(one_run(run) for run in runs)
+        lines.append(line(name, f"`{protocol}`", f"{dead} of {len(runs)}", by_seed))
     return "\n".join(lines)
 
 

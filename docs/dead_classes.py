@@ -1,0 +1,44 @@
+"""How often students lose a class, by protocol and width: hard labels alone, three epochs, ten seeds.
+
+    python docs/dead_classes.py DATA_DIR
+
+No teacher takes part, so that neither distillation nor temperature can be the cause. Writes docs/results/dead-classes.json.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from distillkit.experiments import environment
+from distillkit.experiments.atomic import write_json
+from distillkit.experiments.observer import Silent
+from distillkit.mnist.cells import baseline_cell
+from distillkit.mnist.data import load_mnist
+from distillkit.mnist.protocols import PROTOCOLS
+from distillkit.mnist.runs import Laboratory, train_cell
+
+EPOCHS, SEEDS, WIDTHS = 3, 10, (30, 300)
+
+
+def main(data_dir: Path) -> None:
+    """Train them all and write what came out."""
+    data = load_mnist(data_dir, allow_stand_in=False)
+    device = torch.device("cpu")
+    runs = []
+    for protocol in PROTOCOLS.values():
+        laboratory = Laboratory(data, protocol.name, True, device, "fp32", Silent())
+        for width in WIDTHS:
+            cell = baseline_cell(protocol.with_epochs(EPOCHS), width)
+            for seed in range(SEEDS):
+                line = train_cell(cell, seed, laboratory)[0][-1].line
+                kept = ("name", "seed", "test_errors", "never_predicted")
+                runs.append({"protocol": protocol.name, **{key: line[key] for key in kept}})
+    found = {"epochs": EPOCHS, "environment": environment(device, "fp32"), "runs": runs}
+    write_json(Path(__file__).parent / "results" / "dead-classes.json", found)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -2,7 +2,8 @@
 
     python docs/dead_classes.py DATA_DIR
 
-No teacher takes part, so that neither distillation nor temperature can be the cause. Writes docs/results/dead-classes.json.
+No teacher takes part, so neither distillation nor temperature can be the cause. Writes
+docs/results/dead-classes.json.
 """
 
 from __future__ import annotations

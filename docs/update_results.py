@@ -91,7 +91,7 @@ def direction_table(ledgers: Mapping[str, Any]) -> str:
         cells = []
         for row in rows:
             detail = "" if row["ours"] is None else f": {number(row['ours'], row['unit'], sign=True)}"
-            p = "" if row["p"] is None else f", p = {row['p']:.2g}"
+            p = "" if row["p"] is None else f", {p_value(row['p'])}"
             cells.append(f"{row['verdict']}{detail}{p} (n = {row['n']})" if row["n"] else row["verdict"])
         lines.append(line(f"{row_id}: {rows[0]['what']}", *cells))
     return "\n".join(lines)
@@ -159,7 +159,9 @@ def ours(row: Mapping[str, Any]) -> str:
     if not row["n"]:
         return "not run yet"
     spread = "" if row["sd"] is None else f" ± {number(row['sd'], row['unit'])}"
-    return f"{number(row['ours'], row['unit'])}{spread} (n = {row['n']}), {row['verdict']}"
+    dead = row["never_predicted"]["runs"]
+    mark = f", {dead} of {row['n']} with a dead class" if dead else ""
+    return f"{number(row['ours'], row['unit'])}{spread} (n = {row['n']}{mark}), {row['verdict']}"
 
 
 def number(value: float | None, unit: str, *, sign: bool = False) -> str:
@@ -168,6 +170,11 @@ def number(value: float | None, unit: str, *, sign: bool = False) -> str:
         return "–"
     digits = 2 if "correlation" in unit else 1 if "%" in unit or value % 1 else 0
     return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def p_value(p: float) -> str:
+    """As it is read."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def header(*cells: str) -> str:

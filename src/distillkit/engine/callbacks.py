@@ -60,3 +60,9 @@ class MaxNorm(Callback):
         for part in distiller.student.modules():
             if isinstance(part, nn.Linear):
                 part.weight.renorm_(p=2, dim=0, maxnorm=self._length)
+
+
+def tell(distiller: Distiller, event: str, *arguments: Any) -> None:
+    """Call one method of every callback of a Distiller."""
+    for callback in distiller.callbacks:
+        getattr(callback, event)(distiller, *arguments)

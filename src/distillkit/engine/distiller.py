@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from distillkit.engine.batch import as_batch
-from distillkit.engine.callbacks import Callback
+from distillkit.engine.callbacks import Callback, tell
 from distillkit.engine.compiling import CompileMode, forward_of
 from distillkit.engine.data_forms import as_source
 from distillkit.engine.evaluator import Evaluator, all_logits
@@ -25,6 +24,7 @@ from distillkit.engine.settings import (
     OptimizerFactory,
     Schedule,
     ScheduleFactory,
+    advance,
     callbacks_of,
     check_modules,
     check_parts,
@@ -66,8 +66,8 @@ class Distiller:
         student: Any module that gives logits of the same classes.
         loss: A `Loss`, or any callable as `distillkit.typing.LossFn` describes.
         transfer_set: Which examples, with or without labels, in what view. `fit` uses it.
-        optimizer: One that holds the student's parameters, or a function that makes one from them; AdamW with
-            a learning rate of 0.001 where none is given.
+        optimizer: One that holds the student's parameters, or a function that makes one from them; fused
+            AdamW with a learning rate of 0.001 where none is given.
         schedule: A learning-rate schedule on that optimiser, or a function that makes one.
         schedule_unit: What the schedule counts, `"epoch"` or `"step"`.
         clip_norm: Largest global norm of the gradients, > 0; `None` leaves them alone.
@@ -131,7 +131,7 @@ class Distiller:
         self.precision = resolve_precision(precision, self.device)
         self.epochs_done = 0
         self._own_loop: tuple[Update, LiveTeacher | None] | None = None
-        self._stopped = False
+        self.stopping = False
 
     def fit(
         self,
@@ -183,8 +183,8 @@ class Distiller:
                 )
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
         update = self._make_update(steps * epochs)
-        self._stopped = False
-        self._tell("on_fit_start", epochs, steps)
+        self.stopping = False
+        tell(self, "on_fit_start", epochs, steps)
         rows: list[dict[str, Any]] = []
         seconds: list[float] = []
         for _ in range(epochs):
@@ -195,8 +195,8 @@ class Distiller:
                     row |= evaluator.evaluate(self.student).numbers()
             seconds.append(time.perf_counter() - began)
             rows.append({"epoch": self.epochs_done, **row})
-            self._tell("on_epoch_end", rows[-1])
-            if self._stopped:
+            tell(self, "on_epoch_end", rows[-1])
+            if self.stopping:
                 break
         history = pd.DataFrame(rows)
         history.attrs["seconds"] = seconds
@@ -243,7 +243,7 @@ class Distiller:
 
     def stop(self) -> None:
         """Make the epoch in hand the last; for callbacks."""
-        self._stopped = True
+        self.stopping = True
 
     def _evaluator(self, data: Any) -> Evaluator:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
@@ -274,20 +274,10 @@ class Distiller:
             for step, batch in enumerate(viewed(source.batches(order), self.transfer_set, epoch), start=1):
                 log.add(update(batch, None if signal is None else signal(batch)))
                 if each_step:
-                    self._advance_schedule()
-                self._tell("on_step_end", step)
+                    advance(self.schedule)
+                tell(self, "on_step_end", step)
         means = log.means()
         if not each_step:
-            self._advance_schedule(means["loss"])
+            advance(self.schedule, means["loss"])
         self.epochs_done += 1
         return {**means, "learning_rate": learning_rate}
-
-    def _advance_schedule(self, epoch_loss: float | None = None) -> None:
-        if isinstance(self.schedule, ReduceLROnPlateau):
-            self.schedule.step(epoch_loss)  # type: ignore[arg-type]  # by steps it is refused
-        elif self.schedule is not None:
-            self.schedule.step()
-
-    def _tell(self, event: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(self, *arguments)

@@ -27,11 +27,10 @@ class Precision:
         dtype = torch.bfloat16 if self.name == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
 
-    def scaler(self) -> torch.amp.GradScaler:
-        """The scaler that keeps float16 gradients from underflowing; it does nothing in any other case."""
-        return torch.amp.GradScaler(
-            self.device.type, enabled=self.name == "fp16" and self.device.type == "cuda"
-        )
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """The scaler that keeps float16 gradients from underflowing; `None` where none is needed."""
+        needed = self.name == "fp16" and self.device.type == "cuda"
+        return torch.amp.GradScaler(self.device.type) if needed else None
 
 
 def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:

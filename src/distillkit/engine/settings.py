@@ -61,7 +61,7 @@ def check_parts(loss: object, transfer_set: object, clip_norm: float | None) -> 
 def optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | None) -> Optimizer:
     """The optimiser given, made, or the default AdamW."""
     if optimizer is None:
-        return torch.optim.AdamW(student.parameters(), lr=1e-3)
+        return torch.optim.AdamW(student.parameters(), lr=1e-3, fused=_can_be_fused(student) or None)
     made = optimizer(student.parameters()) if callable(optimizer) else optimizer
     if not isinstance(made, Optimizer):
         raise ConfigurationError(
@@ -72,6 +72,13 @@ def optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | 
             "LBFGS evaluates the loss several times a step, which an update here does once: use another."
         )
     return made
+
+
+def _can_be_fused(student: nn.Module) -> bool:
+    return all(
+        parameter.device.type in {"cpu", "cuda"} and parameter.is_floating_point()
+        for parameter in student.parameters()
+    )
 
 
 def schedule_for(
@@ -94,6 +101,14 @@ def schedule_for(
     if unit == "step" and isinstance(made, ReduceLROnPlateau):
         raise ConfigurationError("ReduceLROnPlateau looks at an epoch's loss: use schedule_unit='epoch'.")
     return made
+
+
+def advance(schedule: Schedule | None, epoch_loss: float | None = None) -> None:
+    """Move a schedule on by one of its units."""
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.step(epoch_loss)  # type: ignore[arg-type]  # by steps it is refused
+    elif schedule is not None:
+        schedule.step()
 
 
 def callbacks_of(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -35,11 +35,28 @@ class StepLog:
         """
         if not self._names:
             self._names = list(contributions)
-            self._sums = [0.0] * len(self._names)
         values = list(contributions.values())
         self._unread.append(values[0] if len(values) == 1 else torch.stack(values))
         if len(self._unread) == _READ_EVERY:
             self._read()
+
+    def count(self, names: Sequence[str], row: Sequence[float]) -> None:
+        """Take one step's contributions as numbers.
+
+        Raises:
+            DivergenceError: One of them is not finite.
+        """
+        if not self._sums:
+            self._names, self._sums = list(names), [0.0] * len(names)
+        self._steps += 1
+        if not all(math.isfinite(value) for value in row):
+            terms = ", ".join(f"{name}={value:.4g}" for name, value in zip(names, row, strict=True))
+            raise DivergenceError(
+                f"The loss is no longer finite at step {self._steps} of epoch {self._epoch + 1} "
+                f"({terms}). Likely causes: a learning rate that is too high (lower it, or set "
+                "clip_norm=1.0), fp16 overflow (use bf16 or fp32), or inputs that are not finite."
+            )
+        self._sums = [total + value for total, value in zip(self._sums, row, strict=True)]
 
     def means(self) -> dict[str, float]:
         """The epoch's mean loss as `loss`, and of its contributions where there are several.
@@ -64,12 +81,4 @@ class StepLog:
         rows = torch.stack(self._unread).double().reshape(len(self._unread), -1).tolist()
         self._unread.clear()
         for row in rows:
-            self._steps += 1
-            if not all(math.isfinite(value) for value in row):
-                terms = ", ".join(f"{name}={value:.4g}" for name, value in zip(self._names, row, strict=True))
-                raise DivergenceError(
-                    f"The loss is no longer finite at step {self._steps} of epoch {self._epoch + 1} "
-                    f"({terms}). Likely causes: a learning rate that is too high (lower it, or set "
-                    "clip_norm=1.0), fp16 overflow (use bf16 or fp32), or inputs that are not finite."
-                )
-            self._sums = [total + value for total, value in zip(self._sums, row, strict=True)]
+            self.count(self._names, row)

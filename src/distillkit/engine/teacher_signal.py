@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -35,12 +36,15 @@ class LiveTeacher:
 
     def __init__(self, teacher: nn.Module, precision: Precision) -> None:
         self._teacher, self._precision = teacher, precision
+        self._parts = tuple(teacher.modules())
 
     def __call__(self, batch: Batch) -> Outputs:
         """The teacher's outputs for what the student sees, in evaluation mode, without gradients."""
-        with mode(self._teacher, training=False), torch.no_grad(), self._precision.autocast():
-            logits = logits_of(call(self._teacher, batch.inputs), "The teacher")
-        return Outputs(logits.detach())
+        # looking at the parts is cheaper than putting them into a mode that they are in
+        training = any(part.training for part in self._parts)
+        evaluating = mode(self._teacher, training=False) if training else nullcontext()
+        with evaluating, torch.no_grad(), self._precision.autocast():
+            return Outputs(logits_of(call(self._teacher, batch.inputs), "The teacher").detach())
 
 
 class CachedTeacher:

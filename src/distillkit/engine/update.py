@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import reduce
 from operator import add
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import Batch
+from distillkit.engine.clipping import clipping_for
+from distillkit.engine.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.first_batch import check_contributions, check_outputs
 from distillkit.engine.precision import Precision
 from distillkit.errors import ConfigurationError
@@ -33,45 +36,78 @@ class Update:
         precision: Precision,
         clip_norm: float | None,
     ) -> None:
-        self._parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
         self._forward, self._loss, self._optimizer = forward, loss, optimizer
-        self._precision, self._scaler, self._clip_norm = precision, precision.scaler(), clip_norm
+        self._precision = precision
+        # a compiled student draws as its compiler says
+        self._dropouts = plain_dropouts(student, precision.device) if forward is student else ()
+        self._scaler = precision.scaler()
+        self._clipped: Callable[[], Any] = nullcontext
+        if clip_norm is not None:
+            parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
+            self._clipped = clipping_for(optimizer, parameters, clip_norm, scaled=self._scaler is not None)
         self._checked = False
 
     def __call__(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         """Update the student; return the loss's contributions by name, scalars without gradients."""
+        if not self._dropouts:
+            return self._update(batch, teacher)
+        # around the backward pass too, in which activation checkpointing draws the same masks again
+        with cheap_masks(self._dropouts):
+            return self._update(batch, teacher)
+
+    def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         with self._precision.autocast():
             student = Outputs(logits_of(self._student_output(batch), "The student"))
             if not self._checked:
                 check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
-            contributions = self._contributions(student, teacher, batch.labels)
+            contributions = contributions_of(
+                self._loss, student=student, teacher=teacher, labels=batch.labels
+            )
         if not self._checked:
             check_contributions(contributions)
             self._checked = True
         total = reduce(add, contributions.values())
         self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        if self._clip_norm is not None:
-            self._scaler.unscale_(self._optimizer)
-            clip_grad_norm_(self._parameters, self._clip_norm)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        if self._scaler is None:
+            total.backward()  # type: ignore[no-untyped-call]
+            with self._clipped():
+                self._optimizer.step()
+        else:
+            self._scaled_step(self._scaler, total)
         return {name: value.detach() for name, value in contributions.items()}
+
+    def _scaled_step(self, scaler: GradScaler, total: Tensor) -> None:
+        scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        scaler.unscale_(self._optimizer)
+        with self._clipped():
+            scaler.step(self._optimizer)
+        scaler.update()
 
     def _student_output(self, batch: Batch) -> Any:
         try:
             return call(self._forward, batch.inputs)
         except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise ConfigurationError(
-                "Batch normalisation cannot learn from a batch of one example, as the last of an epoch may "
-                "be: choose another batch_size, or pass a DataLoader with drop_last=True."
-            ) from error
+            explain_batch_of_one(error)
+            raise
 
-    def _contributions(
-        self, student: Outputs, teacher: Outputs | None, labels: Tensor | None
-    ) -> dict[str, Tensor]:
-        if isinstance(self._loss, Loss):
-            return self._loss.contributions(student=student, teacher=teacher, labels=labels)
-        return {"loss": self._loss(student=student, teacher=teacher, labels=labels)}
+
+def explain_batch_of_one(error: ValueError) -> None:
+    """Say what torch's error means where batch normalisation met a single example.
+
+    Raises:
+        ConfigurationError: It did.
+    """
+    if "more than 1 value per channel" in str(error):
+        raise ConfigurationError(
+            "Batch normalisation cannot learn from a batch of one example, as the last of an epoch may "
+            "be: choose another batch_size, or pass a DataLoader with drop_last=True."
+        ) from error
+
+
+def contributions_of(
+    loss: LossFn, *, student: Outputs, teacher: Outputs | None, labels: Tensor | None
+) -> dict[str, Tensor]:
+    """A loss's contributions by name; of a plain callable one, named `loss`."""
+    if isinstance(loss, Loss):
+        return loss.contributions(student=student, teacher=teacher, labels=labels)
+    return {"loss": loss(student=student, teacher=teacher, labels=labels)}

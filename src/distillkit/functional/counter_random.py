@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as a signed 64-bit integer
 _FIRST = -4658895280553007687  # splitmix64's multipliers, signed
 _SECOND = -7723592293110705685
+_WORD = 1 << 64
 
 
 def random_integers(
@@ -36,12 +36,20 @@ def random_integers(
         ...     torch.arange(3, 6), low=-2, high=2, seed=0, epoch=0))
         (True, True)
     """
-    indices = indices.long()
-    state = torch.full_like(indices, _wrap(seed))
+    # what all examples have in common is mixed once, in whole numbers of Python
+    state = seed % _WORD
     for counter in (epoch, stream):
-        state = _mix(state + _wrap(_GOLDEN * (counter + 1)))
-    state = _mix(state + indices * _GOLDEN)
-    return low + _shift_right(state, 11) % (high - low + 1)
+        state = _mixed(state + _GOLDEN * (counter + 1))
+    mixed = _mix(indices.long() * _GOLDEN + _signed(state))
+    return low + _shift_right(mixed, 11) % (high - low + 1)
+
+
+def _mixed(state: int) -> int:
+    """`_mix` of one number, in [0, 2^64)."""
+    state %= _WORD
+    state = (state ^ (state >> 30)) * _FIRST % _WORD
+    state = (state ^ (state >> 27)) * _SECOND % _WORD
+    return state ^ (state >> 31)
 
 
 def _mix(state: Tensor) -> Tensor:
@@ -55,5 +63,5 @@ def _shift_right(state: Tensor, bits: int) -> Tensor:
     return (state >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _wrap(value: int) -> int:
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+def _signed(value: int) -> int:
+    return (value + _WORD // 2) % _WORD - _WORD // 2

@@ -42,6 +42,6 @@ def distillation_kl(*, student: Tensor, teacher: Tensor, temperature: float | Te
     refuse_other_shape(student, teacher)
     log_q = F.log_softmax(at_least_float32(student) / temperature, dim=-1)
     log_p = F.log_softmax(at_least_float32(teacher) / temperature, dim=-1)
-    # not F.kl_div, which vmap runs in a loop; the numbers are the same to the bit
-    divergence = (log_p.exp() * (log_p - log_q)).sum(dim=-1).mean()
-    return divergence * temperature**2
+    # not F.kl_div, which vmap runs in a loop
+    divergence = (log_p.exp() * (log_p - log_q)).sum()
+    return divergence * (temperature**2 * student.shape[-1] / student.numel())

@@ -25,5 +25,7 @@ def hard_label_cross_entropy(*, student: Tensor, labels: Tensor, label_smoothing
         >>> round(loss.item(), 4)  # log 10
         2.3026
     """
-    logits = at_least_float32(student).reshape(-1, student.shape[-1])
-    return F.cross_entropy(logits, labels.reshape(-1), label_smoothing=label_smoothing)
+    logits = at_least_float32(student)
+    if logits.dim() != 2:
+        logits, labels = logits.reshape(-1, logits.shape[-1]), labels.reshape(-1)
+    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)

@@ -62,8 +62,13 @@ class WeightedSum(Loss):
         return {
             name: self.weights[name] * term(student=student, teacher=teacher, labels=labels)
             for name, term in self.terms.items()
-            if self.weights[name] != 0
+            if not _is_zero(self.weights[name])
         }
+
+
+def _is_zero(weight: object) -> bool:
+    # under a stack of students a weight that differs among them is a tensor, and never 0
+    return isinstance(weight, float) and weight == 0
 
 
 def hinton(temperature: float, hard_label_weight: float) -> WeightedSum:

@@ -62,11 +62,10 @@ class Jitter(TransferSet):
         height, width = inputs.shape[-2:]
         down = self._offsets(indices, epoch, stream=0).to(inputs.device)
         right = self._offsets(indices, epoch, stream=1).to(inputs.device)
-        rows = torch.arange(height, device=inputs.device) + n - down[:, None]
-        columns = torch.arange(width, device=inputs.device) + n - right[:, None]
         padded = F.pad(inputs, (n, n, n, n), value=self.fill)
-        examples = torch.arange(len(inputs), device=inputs.device)[:, None, None]
-        return padded[examples, :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+        # all windows of each padded image, as a view; one of them is the shifted image
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+        return windows[torch.arange(len(inputs), device=inputs.device), :, n - down, n - right]
 
     def _offsets(self, indices: Tensor, epoch: int, stream: int) -> Tensor:
         n = self.pixels

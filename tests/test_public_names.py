@@ -13,7 +13,7 @@ from distillkit.policy import Policy
 
 INTENDED = {
     "distillkit": [
-        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache",
+        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache", "fit_together",
         "errors", "functional", "losses", "metrics", "transfer_sets", "typing",
     ],
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],

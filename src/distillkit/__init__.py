@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distillkit.engine.callbacks import Callback as Callback
     from distillkit.engine.callbacks import MaxNorm as MaxNorm
     from distillkit.engine.distiller import Distiller as Distiller
+    from distillkit.engine.stack import fit_together as fit_together
     from distillkit.engine.teacher_cache import TeacherCache as TeacherCache
     from distillkit.ensemble import Ensemble as Ensemble
     from distillkit.metrics import Evaluation as Evaluation
@@ -29,6 +30,7 @@ _WHERE = {
     "Evaluation": "distillkit.metrics",
     "MaxNorm": "distillkit.engine.callbacks",
     "TeacherCache": "distillkit.engine.teacher_cache",
+    "fit_together": "distillkit.engine.stack",
 }
 _MODULES = ("errors", "functional", "losses", "metrics", "transfer_sets", "typing")
 

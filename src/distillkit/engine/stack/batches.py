@@ -1,0 +1,164 @@
+"""The batches of all students of a stack."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distillkit.engine.batch import Batch
+from distillkit.engine.order import epoch_order
+from distillkit.engine.sources import ResidentSource
+from distillkit.engine.stack.forward import Inputs
+from distillkit.engine.teacher_signal import CachedTeacher, TeacherSignal
+from distillkit.engine.views import viewed
+from distillkit.errors import ConfigurationError
+from distillkit.transfer_sets import TransferSet
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What one student sees: its transfer set, the examples chosen, its seed, and its teacher's answers."""
+
+    transfer_set: TransferSet
+    selected: Tensor
+    seed: int
+    epoch: int
+    signal: TeacherSignal | None
+
+    def sees(self) -> Hashable:
+        """Equal for students that see the same batches."""
+        changed = self.transfer_set.to_json() if changes_inputs(self.transfer_set) else None
+        digest = hashlib.sha256(self.selected.numpy().tobytes()).digest()
+        return self.seed, self.epoch, digest, changed, self.transfer_set.keeps_labels
+
+
+@dataclass(frozen=True, slots=True)
+class StackedBatch:
+    """Inputs, `[groups, batch, ...]`; labels, `[students, batch]`; teachers' logits, of those taught."""
+
+    inputs: Inputs
+    labels: Tensor | None
+    teacher: Tensor | None
+    """`[students, batch, ..., classes]`; rows of students without a teacher are the first teacher's."""
+
+
+def changes_inputs(transfer_set: TransferSet) -> bool:
+    """Whether a transfer set shows examples otherwise than they are."""
+    return type(transfer_set).view is not TransferSet.view
+
+
+class StackedBatches:
+    """Batches for students ordered so that those who see the same stand together, equally many a group."""
+
+    def __init__(self, source: ResidentSource, learners: Sequence[Learner]) -> None:
+        self._source, self._learners = source, learners
+        self._shared = shared(learners)
+        self._firsts = learners[:: self._shared]
+        self._inputs, self._labels = source.tensors(), source.labels()
+        self._asked, self._answer_of = _asked(learners, self._shared)
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return -(-len(self._learners[0].selected) // self._source.batch_size)
+
+    def epoch(self, number: int) -> Iterator[StackedBatch]:
+        """The batches of the number-th epoch from where the students stand."""
+        device = next(iter(self._inputs.values())).device
+        orders = torch.stack(
+            [
+                epoch_order(first.selected, first.seed, first.epoch + number)
+                if self._source.shuffles
+                else first.selected
+                for first in self._firsts
+            ]
+        ).to(device)
+        for indices in torch.split(orders, self._source.batch_size, dim=1):
+            inputs = self._viewed(indices, number)
+            keeps_labels = self._learners[0].transfer_set.keeps_labels
+            labels = None
+            if self._labels is not None and keeps_labels:
+                labels = self._each(self._labels[indices])
+            yield StackedBatch(inputs, labels, self._teachers(inputs, indices))
+
+    def _viewed(self, indices: Tensor, number: int) -> Inputs:
+        rows = {
+            name: part[indices[0]].unsqueeze(0) if len(indices) == 1 else part[indices]
+            for name, part in self._inputs.items()
+        }
+        plain: Inputs = rows[""] if list(rows) == [""] else rows
+        if not any(changes_inputs(first.transfer_set) for first in self._firsts):
+            return plain
+        views: list[Any] = [
+            first.transfer_set.view(_row(plain, group), epoch=first.epoch + number, indices=indices[group])
+            for group, first in enumerate(self._firsts)
+        ]
+        if isinstance(views[0], Mapping):
+            return {name: torch.stack([view[name] for view in views]) for name in views[0]}
+        return torch.stack(views)
+
+    def _teachers(self, inputs: Inputs, indices: Tensor) -> Tensor | None:
+        if not self._asked:
+            return None
+        answers = [
+            signal(
+                Batch(
+                    None if isinstance(signal, CachedTeacher) else _row(inputs, group), None, indices[group]
+                )
+            )
+            for signal, group in self._asked
+        ]
+        each = [logits.logits for logits in answers]
+        if len({one.shape for one in each}) > 1:
+            raise ConfigurationError(
+                "The teachers of a stack must give logits of one shape, got "
+                f"{' and '.join(sorted({str(list(one.shape)) for one in each}))}: give them the student's "
+                "classes."
+            )
+        if len(each) == 1:
+            return each[0].expand(len(self._answer_of), *each[0].shape)
+        return torch.stack(each)[self._answer_of]
+
+    def _each(self, grouped: Tensor) -> Tensor:
+        return grouped if self._shared == 1 else grouped.repeat_interleave(self._shared, dim=0)
+
+
+def some_inputs(source: ResidentSource, learner: Learner, most: int) -> Inputs:
+    """The first inputs that a student may see, `[batch, ...]`, as it sees them."""
+    batches = source.batches(learner.selected[:most], most)
+    return next(viewed(batches, learner.transfer_set, learner.epoch)).inputs
+
+
+def shared(learners: Sequence[Learner]) -> int:
+    """How many students stand together who see the same: one number for all groups, else 1."""
+    sees = [learner.sees() for learner in learners]
+    sizes = {sees.count(one) for one in sees}
+    return sizes.pop() if len(sizes) == 1 else 1
+
+
+def _asked(learners: Sequence[Learner], together: int) -> tuple[list[tuple[TeacherSignal, int]], list[int]]:
+    """Each teacher's signal with each group it is asked about, once; and which of these is whose answer."""
+    found: dict[tuple[int, int], int] = {}
+    asked: list[tuple[TeacherSignal, int]] = []
+    places: list[int] = []
+    for place, learner in enumerate(learners):
+        if learner.signal is None:
+            places.append(0)
+            continue
+        key = id(learner.signal), place // together
+        if key not in found:
+            found[key] = len(asked)
+            asked.append((learner.signal, place // together))
+        places.append(found[key])
+    return asked, places
+
+
+def _row(inputs: Any, group: int) -> Any:
+    if isinstance(inputs, Mapping):
+        return {name: part[group] for name, part in inputs.items()}
+    return inputs[group]

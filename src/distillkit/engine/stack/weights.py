@@ -1,0 +1,58 @@
+"""The weights of several students in one tensor a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class StackedWeights:
+    """Parameters and buffers of students of one architecture, each name one tensor `[students, ...]`.
+
+    While it lasts, each student's own parameters are views of these tensors, so a student can be evaluated,
+    or changed in place by a callback, at any time. `release` gives them memory of their own again.
+
+    Attributes:
+        trainable: What gradients reach, leaves.
+        fixed: The other parameters, and the buffers.
+    """
+
+    def __init__(self, students: Sequence[nn.Module]) -> None:
+        self._views: list[tuple[Tensor, Tensor]] = []
+        self.trainable: dict[str, Tensor] = {}
+        self.fixed: dict[str, Tensor] = {}
+        for name, tensor in _tensors(students[0]).items():
+            own = [_tensors(student)[name] for student in students]
+            stacked = torch.stack([one.detach() for one in own])
+            (self.trainable if tensor.requires_grad else self.fixed)[name] = stacked
+            for place, one in enumerate(own):
+                view = stacked[place]
+                one.grad = None
+                one.data = view
+                self._views.append((one, view))
+        for stacked in self.trainable.values():
+            stacked.requires_grad_()
+
+    def all(self) -> dict[str, Tensor]:
+        """Trainable and fixed together."""
+        return {**self.trainable, **self.fixed}
+
+    @torch.no_grad()
+    def take_back(self) -> None:
+        """Take over the values of what a callback has replaced (`parameter.data = …`); a view it is again."""
+        for own, view in self._views:
+            if own.data_ptr() != view.data_ptr():
+                view.copy_(own.detach())
+                own.data = view
+
+    def release(self) -> None:
+        """Give every student its weights in memory of their own."""
+        self.take_back()
+        for own, _ in self._views:
+            own.data = own.detach().clone()
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}

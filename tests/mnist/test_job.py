@@ -14,6 +14,7 @@ import torch
 from distillkit.errors import ConfigurationError
 from distillkit.experiments import read_results
 from distillkit.experiments.observer import Silent
+from distillkit.mnist import job, runs
 from distillkit.mnist.data import MnistData
 from distillkit.mnist.protocols import REPORT_2025, NetworkSpec, Protocol
 from distillkit.mnist.reproduction import quick_stages, reproduce, reproduction_stages
@@ -81,7 +82,7 @@ def test_more_seeds_are_added_to_those_there_are(run: Callable[..., Rows], tmp_p
     assert comparable(run(tmp_path / "grown")) == comparable(run(tmp_path / "at once"))
 
 
-@pytest.mark.parametrize("stop_after", [0, 1, 3, 5])
+@pytest.mark.parametrize("stop_after", [0, 1, 2, 5])
 def test_a_sweep_that_was_stopped_ends_as_one_that_was_not(
     run: Callable[..., Rows], tmp_path: Path, stop_after: int
 ) -> None:
@@ -103,6 +104,42 @@ def test_a_sweep_that_was_stopped_ends_as_one_that_was_not(
     for file in (tmp_path / "stopped" / "teachers").glob("*"):
         file.unlink()
     assert comparable(run(tmp_path / "stopped")) == comparable(run(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("lines", [3, 4, 7])
+def test_a_sweep_stopped_between_the_lines_of_a_stack_ends_as_one_that_was_not(
+    run: Callable[..., Rows], tmp_path: Path, lines: int
+) -> None:
+    """Some of a stack's students are there: all are trained again, and the missing ones come out the same."""
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "cut")
+    file = tmp_path / "cut" / "results.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:lines]))
+    kept = read_results(tmp_path / "cut")
+    rows = run(tmp_path / "cut")
+    assert rows[:lines] == kept
+    assert comparable(rows) == comparable(whole)
+
+
+def test_a_stack_gives_what_one_by_one_gives(
+    run: Callable[..., Rows], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The students of a width are one stack; alone their predictions are the same but for a case or two."""
+    sizes = []
+    alone = runs.fit_together
+
+    def watched(distillers: Any, *data: Any, **settings: Any) -> Any:
+        sizes.append(len(distillers))
+        return alone(distillers, *data, **settings)
+
+    monkeypatch.setattr(runs, "fit_together", watched)
+    together = run(tmp_path / "together")
+    assert sizes == [1, 1, 3, 3]
+    monkeypatch.setattr(job, "stacks_of", lambda cells, device: [[cell] for cell in cells])
+    for row, other in zip(comparable(together), comparable(run(tmp_path / "alone")), strict=True):
+        assert row["id"] == other["id"]
+        assert abs(row["test_errors"] - other["test_errors"]) <= 2
+        assert row["curve"]["train_loss"] == pytest.approx(other["curve"]["train_loss"], rel=1e-4)
 
 
 def test_losses_may_be_named_alone_or_as_a_sum(run: Callable[..., Rows], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 _REDRAW_SECONDS = 0.1
 _LINE_SECONDS = 30.0
+
+
+@dataclass
+class _Running:
+    """A run that has begun: its epochs, when, and what share of it is done."""
+
+    epochs: int
+    began: float
+    share: float = 0.0
 
 
 class RunsProgress:
@@ -37,9 +47,10 @@ class RunsProgress:
         self._all: TaskID | None = None
         self._run: TaskID | None = None
         self._costs: dict[str, float] = {}
-        self._runs_done, self._ahead, self._done_before_this_run = 0, 0.0, 0.0
-        self._share = 0.0
-        self._epochs, self._began, self._run_began = 1, time.monotonic(), 0.0
+        self._finished: frozenset[str] = frozenset()
+        self._running: dict[str, _Running] = {}
+        self._runs_done, self._ahead, self._done_cost = 0, 0.0, 0.0
+        self._began = time.monotonic()
         self._drawn = self._line = 0.0
 
     def __enter__(self) -> Self:
@@ -53,7 +64,7 @@ class RunsProgress:
 
     def planned(self, costs: Mapping[str, float], finished: frozenset[str]) -> None:
         """Make the bar of all runs."""
-        self._costs, self._runs_done = dict(costs), len(finished)
+        self._costs, self._finished, self._runs_done = dict(costs), finished, len(finished)
         self._ahead = sum(cost for run, cost in costs.items() if run not in finished)
         self._began = self._line = time.monotonic()
         if finished:
@@ -62,64 +73,77 @@ class RunsProgress:
         self._run = self._bars.add_task("", total=1.0, note="", visible=False)
 
     def run_started(self, run: str, epochs: int) -> None:
-        """Begin the bar of the run."""
-        self._epochs, self._share, self._run_began = epochs, 0.0, time.monotonic()
+        """Begin to draw the run; several may go on as one stack."""
+        if run in self._finished:  # trained again for the sake of others in its stack
+            return
+        self._running[run] = _Running(epochs, time.monotonic())
         if self._run is not None:
-            self._bars.update(self._run, description=run, completed=0.0, note="", visible=True)
+            self._bars.update(self._run, description=self._runs(), completed=0.0, note="", visible=True)
 
     def step_ended(self, run: str, epoch: int, share_of_epoch: float) -> None:
         """Move the bars, ten times a second at most."""
-        now = time.monotonic()
-        if now - self._drawn < _REDRAW_SECONDS:
+        running = self._running.get(run)
+        if running is None:
             return
-        self._drawn = now
-        self._share = (epoch + share_of_epoch) / self._epochs
-        self._draw(run)
+        running.share = (epoch + share_of_epoch) / running.epochs
+        now = time.monotonic()
+        if now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            self._draw(running.share)
 
     def epoch_ended(self, run: str, row: Mapping[str, Any]) -> None:
         """Show the errors so far; elsewhere than on a terminal, a line every half a minute."""
-        self._share = row["epoch"] / self._epochs
-        note = f"epoch {row['epoch']}/{self._epochs} · {row['test_errors']} errors"
+        running = self._running.get(run)
+        if running is None:
+            return
+        running.share = row["epoch"] / running.epochs
+        note = f"epoch {row['epoch']}/{running.epochs} · {row['test_errors']} errors"
         if self._run is not None:
             self._bars.update(self._run, note=note)
-        self._draw(run)
+        self._draw(running.share)
         if not self._console.is_terminal and time.monotonic() - self._line > _LINE_SECONDS:
             self._line = time.monotonic()
-            self._say(f"  {run}: {note} · {self._time_left(run)}")
+            self._say(f"  {run}: {note} · {self._time_left()}")
 
     def run_ended(self, run: str, result: Mapping[str, Any]) -> None:
         """Write the run's line."""
+        running = self._running.pop(run)
+        if self._run is not None and self._running:
+            self._bars.update(self._run, description=self._runs())
         self._runs_done += 1
-        self._done_before_this_run += self._costs.get(run, 0.0)
-        self._share = 0.0
+        self._done_cost += self._costs.get(run, 0.0)
         dead = result["never_predicted"]
         more = f"  [yellow]never predicts {', '.join(map(str, dead))}[/]" if dead else ""
         more += "  [red]diverged[/]" if result["diverged"] else ""
-        took = duration(time.monotonic() - self._run_began)
+        took = duration(time.monotonic() - running.began)
         self._say(f"[green]✓[/] {run:<32} {result['test_errors']:>5} errors  [dim]{took:>8}[/]{more}")
         self._line = time.monotonic()
-        self._draw(run)
+        self._draw(1.0)
 
-    def _draw(self, run: str) -> None:
+    def _draw(self, share: float) -> None:
         if self._all is None or self._run is None or self._bars.disable:
             return
-        self._bars.update(self._run, completed=self._share)
-        done = self._done(run)
+        self._bars.update(self._run, completed=share)
         self._bars.update(
             self._all,
             description=self._headline(),
-            completed=done / self._ahead if self._ahead else 1.0,
-            note=self._time_left(run),
+            completed=self._done() / self._ahead if self._ahead else 1.0,
+            note=self._time_left(),
         )
 
     def _headline(self) -> str:
         return f"[bold]{self._runs_done} of {len(self._costs)} runs[/]"
 
-    def _done(self, run: str) -> float:
-        return self._done_before_this_run + self._share * self._costs.get(run, 0.0)
+    def _runs(self) -> str:
+        first, more = next(iter(self._running)), len(self._running) - 1
+        return f"{first} and {more} more" if more else first
 
-    def _time_left(self, run: str) -> str:
-        done, elapsed = self._done(run), time.monotonic() - self._began
+    def _done(self) -> float:
+        going = sum(self._costs.get(run, 0.0) * running.share for run, running in self._running.items())
+        return self._done_cost + going
+
+    def _time_left(self) -> str:
+        done, elapsed = self._done(), time.monotonic() - self._began
         if done <= 0 or elapsed < 1:
             return ""
         return f"{duration(elapsed * (self._ahead - done) / done)} left"

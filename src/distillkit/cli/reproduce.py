@@ -48,7 +48,7 @@ def hinton_mnist(
 
     Students distilled and not, of three widths, at six temperatures; one digit left out; two digits alone.
 
-    Each run ends on disk: Ctrl-C loses the run in hand, and the same command goes on.
+    Each run ends on disk: Ctrl-C loses the run, or stack of runs, in hand; the same command goes on.
 
     [dim]distillkit reproduce hinton-mnist --quick[/]
 

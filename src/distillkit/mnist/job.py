@@ -12,7 +12,8 @@ from torch import nn
 
 from distillkit.experiments import ResultStore, config_id, write_atomically
 from distillkit.mnist.cells import Cell, tuning_cell
-from distillkit.mnist.runs import Laboratory, run_config, run_name, train_cell
+from distillkit.mnist.runs import Kept, Laboratory, run_config, run_name, train_cells
+from distillkit.mnist.stacks import stacks_of
 
 Stages = Sequence[Sequence[Cell]]
 
@@ -29,13 +30,15 @@ def run_job(
         store: Opened for writing.
     """
     job = _Job(stages_of, seeds, laboratory, store)
+    planned = [(seed, cell) for seed, cells in job.plan for cell in cells]
     laboratory.observer.planned(
-        {run_name(cell.name, seed): _cost(cell) for seed, cell in job.plan},
-        frozenset(run_name(cell.name, seed) for seed, cell in job.plan if job.line(cell, seed) is not None),
+        {run_name(cell.name, seed): _cost(cell) for seed, cell in planned},
+        frozenset(run_name(cell.name, seed) for seed, cell in planned if job.line(cell, seed) is not None),
     )
-    for seed, cell in job.plan:
-        if job.line(cell, seed) is None:
-            job.run(cell, seed)
+    for seed, cells in job.plan:
+        # a stack whole, so that what a kill left of it does not change the others' last digits
+        if any(job.line(cell, seed) is None for cell in cells):
+            job.run(cells, seed)
     return store.results
 
 
@@ -48,10 +51,10 @@ class _Job:
         self._laboratory, self._store = laboratory, store
         by_seed = [stages_of(seed) for seed in range(seeds)]
         self.plan = [
-            (seed, cell)
+            (seed, cells)
             for stages in zip(*by_seed, strict=True)
             for seed, stage in enumerate(stages)
-            for cell in _with_tuning(stage, seed)
+            for cells in stacks_of(_with_tuning(stage, seed), laboratory.device)
         ]
         self._teacher_cells = [stages[0][0] for stages in by_seed]
         self._teacher_ids = [
@@ -64,28 +67,36 @@ class _Job:
         """The cell's line in the results, if it is there."""
         return self._store.get(config_id(run_config(cell, self._laboratory, self._teacher_ids[seed]), seed))
 
-    def run(self, cell: Cell, seed: int) -> None:
-        """Train the cell and keep what is to be kept."""
-        shift = None
-        if cell.correction is not None and cell.correction.held_out:
-            tuned = self.line(tuning_cell(cell, cell.correction, seed), seed)
-            shift = None if tuned is None else tuned["correction"]["shift"]
-        kept, network = train_cell(
-            cell,
+    def run(self, cells: Sequence[Cell], seed: int) -> None:
+        """Train the cells and keep what is to be kept."""
+        trained = train_cells(
+            cells,
             seed,
             self._laboratory,
-            teacher=self._teacher(seed) if cell.has_teacher else None,
+            teacher=self._teacher(seed) if any(cell.has_teacher for cell in cells) else None,
             teacher_id=self._teacher_ids[seed],
-            held_out_shift=shift,
+            held_out_shift=self._held_out_shift(cells[0], seed),
         )
-        if cell == self._teacher_cells[seed]:
-            # before its line, so that a teacher that is in the results can be read
-            self._keep_teacher(seed, network)
+        for cell, one in zip(cells, trained, strict=True):
+            if cell == self._teacher_cells[seed]:
+                # before its line, so that a teacher that is in the results can be read
+                self._keep_teacher(seed, one.network)
+            self._keep(one.kept, run_name(cell.name, seed))
+
+    def _keep(self, kept: Sequence[Kept], run: str) -> None:
+        there = self._store.get(kept[-1].line["id"]) is not None
         for one in kept:
             # corrected results stand before their run, so a kill between them leaves some of them there
             if self._store.get(one.line["id"]) is None:
                 self._store.add(one.line, one.predictions)
-        self._laboratory.observer.run_ended(run_name(cell.name, seed), kept[-1].line)
+        if not there:
+            self._laboratory.observer.run_ended(run, kept[-1].line)
+
+    def _held_out_shift(self, cell: Cell, seed: int) -> float | None:
+        if cell.correction is None or not cell.correction.held_out:
+            return None
+        tuned = self.line(tuning_cell(cell, cell.correction, seed), seed)
+        return None if tuned is None else tuned["correction"]["shift"]
 
     def _teacher(self, seed: int) -> nn.Module:
         """The trained teacher: from memory, its file, or, where that is gone, the same training again."""
@@ -96,7 +107,7 @@ class _Job:
                 network.load_state_dict(load_file(file, device=str(self._laboratory.device)))
                 self._teachers[seed] = network
             else:
-                self._keep_teacher(seed, train_cell(cell, seed, self._laboratory)[1])
+                self._keep_teacher(seed, train_cells([cell], seed, self._laboratory)[0].network)
         return self._teachers[seed]
 
     def _keep_teacher(self, seed: int, network: nn.Module) -> None:

@@ -1,19 +1,20 @@
-"""Training one cell with one seed, and what is kept of it."""
+"""Training cells with a seed, and what is kept of them."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from distillkit import Callback, Distiller, Evaluation, MaxNorm, TeacherCache, metrics
+from distillkit import Callback, Distiller, Evaluation, MaxNorm, TeacherCache, fit_together, metrics
 from distillkit.errors import DivergenceError
 from distillkit.experiments import SettledPrecision, config_id, environment
 from distillkit.experiments.observer import Observer
@@ -66,29 +67,62 @@ def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> di
     )
 
 
-def train_cell(
-    cell: Cell,
+@dataclass(frozen=True)
+class Trained:
+    """What is kept of a cell's run, the run itself last, and the network."""
+
+    kept: list[Kept]
+    network: nn.Module
+
+
+def train_cells(
+    cells: Sequence[Cell],
     seed: int,
     laboratory: Laboratory,
     *,
     teacher: nn.Module | None = None,
     teacher_id: str | None = None,
     held_out_shift: float | None = None,
-) -> tuple[list[Kept], nn.Module]:
-    """Train a cell; return what is kept, the run itself last, and the trained network.
+) -> list[Trained]:
+    """Train cells of one training, as one stack where there are several.
 
     Args:
-        cell: What to train.
+        cells: What to train; of the same epochs and batch size.
         seed: Of initial values, order of the data and dropout.
         laboratory: Data, device, precision.
-        teacher: The trained teacher of a cell that has one.
+        teacher: The trained teacher of the cells that have one.
         teacher_id: The identity of the teacher's own run.
-        held_out_shift: The shift that the cell's tuning run chose.
+        held_out_shift: The shift that a tuning run chose for the cells' correction.
     """
     began = time.perf_counter()
+    distillers = [_distiller(cell, seed, laboratory, teacher) for cell in cells]
+    histories = fit_together(
+        distillers,
+        laboratory.train(),
+        epochs=cells[0].training.epochs,
+        batch_size=cells[0].training.batch_size,
+        evaluate_on=laboratory.test(),
+        stack_size=len(cells),
+    )
+    each = (time.perf_counter() - began) / len(cells)
+    return [
+        _trained(cell, seed, laboratory, distiller, history, each, teacher_id, held_out_shift)
+        for cell, distiller, history in zip(cells, distillers, histories, strict=True)
+    ]
+
+
+def _trained(
+    cell: Cell,
+    seed: int,
+    laboratory: Laboratory,
+    distiller: Distiller,
+    history: pd.DataFrame | DivergenceError,
+    seconds: float,
+    teacher_id: str | None,
+    held_out_shift: float | None,
+) -> Trained:
+    began = time.perf_counter()
     config = run_config(cell, laboratory, teacher_id)
-    distiller = _distiller(cell, seed, laboratory, teacher)
-    curve, diverged = _train(distiller, cell, laboratory)
     evaluation = distiller.evaluate(laboratory.test())
     correction = None
     if cell.chooses_shift_of:
@@ -99,10 +133,10 @@ def train_cell(
         "config": config,
         "seed": seed,
         **_numbers(evaluation),
-        "curve": curve,
+        "curve": _curve(history),
         "correction": correction,
-        "diverged": diverged,
-        "duration_s": round(time.perf_counter() - began, 3),
+        "diverged": isinstance(history, DivergenceError),
+        "duration_s": round(seconds + time.perf_counter() - began, 3),
         "environment": environment(laboratory.device, laboratory.precision),
         "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
         "protocol": laboratory.protocol,
@@ -112,7 +146,7 @@ def train_cell(
     corrected = []
     if cell.correction is not None:
         corrected = _corrected(distiller, cell.correction.classes, line, laboratory, held_out_shift)
-    return [*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student
+    return Trained([*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student)
 
 
 def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
@@ -143,22 +177,14 @@ def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module
     )
 
 
-def _train(distiller: Distiller, cell: Cell, laboratory: Laboratory) -> tuple[dict[str, Any] | None, bool]:
-    try:
-        history = distiller.fit(
-            laboratory.train(),
-            epochs=cell.training.epochs,
-            batch_size=cell.training.batch_size,
-            evaluate_on=laboratory.test(),
-        )
-    except DivergenceError:
-        return None, True
-    curve = {
+def _curve(history: pd.DataFrame | DivergenceError) -> dict[str, Any] | None:
+    if isinstance(history, DivergenceError):
+        return None
+    return {
         "test_errors": history["test_errors"].tolist(),
         "never_predicted": [list(classes) for classes in history["never_predicted"]],
         "train_loss": [round(loss, 6) for loss in history["loss"]],
     }
-    return curve, False
 
 
 def _chosen_on_held_out(

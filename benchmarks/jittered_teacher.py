@@ -1,0 +1,52 @@
+"""An epoch of a teacher with dropout on jittered images: the tutorial's loader, and `fit` with `Jitter`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch.nn.functional as F
+from torch import nn
+from torchvision import transforms
+
+from benchmarks.mnist_job import BATCH, TEACHER, Job, sgd
+from benchmarks.timing import Clock, now
+from distillkit import Distiller, losses, transfer_sets
+from distillkit.experiments import SettledPrecision
+
+PIXELS = 2
+
+
+def tutorial(job: Job, seed: int, epochs: int, clock: Clock) -> nn.Module:
+    """`RandomAffine` before the other transforms, one image after another."""
+    teacher = TEACHER.build(seed).to(job.device).train()
+    loader = job.loader(seed, transforms.RandomAffine(degrees=0, translate=(PIXELS / 28, PIXELS / 28)))
+    optimizer = sgd(teacher.parameters())
+    for _ in range(epochs):
+        running_loss = 0.0
+        with clock.epoch():
+            for images, labels in loader:
+                loss = F.cross_entropy(teacher(images.to(job.device)), labels.to(job.device))
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                running_loss += loss.item()
+    return teacher
+
+
+def fit(job: Job, seed: int, epochs: int, clock: Clock, *, precision: SettledPrecision) -> nn.Module:
+    """The same shifts in distribution, on tensors."""
+    distiller = Distiller(
+        teacher=None,
+        student=TEACHER.build(seed).to(job.device),
+        loss=losses.HardLabels(),
+        transfer_set=transfer_sets.Jitter(pixels=PIXELS, fill=-1.0, shifts="rounded", seed=seed),
+        optimizer=partial(sgd, fused=True),
+        precision=precision,
+        seed=seed,
+    )
+    began = now(job.device)
+    history = distiller.fit(job.train, epochs=epochs, batch_size=BATCH)
+    whole = now(job.device) - began
+    clock.epochs += history.attrs["seconds"]
+    clock.once += whole - sum(history.attrs["seconds"])
+    return distiller.student

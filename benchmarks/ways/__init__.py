@@ -1,0 +1,1 @@
+"""The ways to train the student of `one-student`."""

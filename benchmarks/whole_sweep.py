@@ -1,0 +1,57 @@
+"""The report's sweep from its first to its last epoch, with one seed and with ten; for a GPU."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report_students import TEMPERATURES, WIDTHS
+from benchmarks.setting import Setting
+from benchmarks.tables import number, table
+from benchmarks.timing import seconds
+from distillkit.experiments import settle_precision
+from distillkit.experiments.observer import Silent
+from distillkit.mnist.data import load_mnist
+from distillkit.mnist.protocols import REPORT_2025
+from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.sweep import sweep
+
+RUNS = {"first": 1, "again": 1, "ten seeds": 10}
+"""The first compiles what is compiled."""
+
+
+def measure(setting: Setting) -> dict[str, Any]:
+    """Seconds of each, and the errors that the students ended with."""
+    data = load_mnist(setting.data_dir, allow_stand_in=False, allow_download=False)
+    precision = settle_precision("auto", setting.device)
+    protocol = REPORT_2025.with_epochs(1) if setting.quick else REPORT_2025
+    temperatures = [temperature for temperature in TEMPERATURES if temperature is not None]
+    taken: dict[str, float] = {}
+    errors: dict[str, list[int]] = {}
+
+    def run(folder: Path, seeds: int) -> None:
+        laboratory = Laboratory(data, protocol.name, setting.quick, setting.device, precision, Silent())
+        lines = sweep(
+            protocol, laboratory, folder, hidden_units=WIDTHS, temperatures=temperatures, seeds=seeds
+        )
+        for line in lines:
+            errors.setdefault(line["name"], []).append(line["test_errors"])
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, seeds in RUNS.items():
+            taken[name] = seconds(partial(run, Path(folder) / name, seeds), setting.device)
+    return {
+        "epochs": protocol.student_training.epochs,
+        "precision": precision,
+        "seconds": taken,
+        "test_errors": errors,
+    }
+
+
+def show(results: dict[str, Any]) -> str:
+    """The table of the page."""
+    rows = [[name, number(taken)] for name, taken in results["seconds"].items()]
+    note = f"{results['epochs']} epochs, a teacher and 21 students a seed, {results['precision']}."
+    return f"{note}\n\n{table(('Sweep', 'Seconds'), rows)}"

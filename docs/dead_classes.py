@@ -19,7 +19,7 @@ from distillkit.experiments.observer import Silent
 from distillkit.mnist.cells import baseline_cell
 from distillkit.mnist.data import load_mnist
 from distillkit.mnist.protocols import PROTOCOLS
-from distillkit.mnist.runs import Laboratory, train_cell
+from distillkit.mnist.runs import Laboratory, train_cells
 
 EPOCHS, SEEDS, WIDTHS = 3, 10, (30, 300)
 
@@ -34,7 +34,7 @@ def main(data_dir: Path) -> None:
         for width in WIDTHS:
             cell = baseline_cell(protocol.with_epochs(EPOCHS), width)
             for seed in range(SEEDS):
-                line = train_cell(cell, seed, laboratory)[0][-1].line
+                line = train_cells([cell], seed, laboratory)[0].kept[-1].line
                 kept = ("name", "seed", "test_errors", "never_predicted")
                 runs.append({"protocol": protocol.name, **{key: line[key] for key in kept}})
     found = {"epochs": EPOCHS, "environment": environment(device, "fp32"), "runs": runs}

@@ -19,6 +19,14 @@ def few_digits() -> MnistData:
     return make_stand_in(n_train=300, n_test=200)
 
 
+@pytest.fixture(autouse=True)
+def auto_is_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers on every machine: tests of bf16 ask for it by name."""
+    from distillkit.engine import precision
+
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Pass over what needs the real MNIST where nobody says where it is."""
     if item.get_closest_marker("mnist") is not None and not os.environ.get("DISTILLKIT_DATA"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from typing import Literal
 
@@ -156,6 +158,38 @@ def test_what_cannot_be_stacked_is_trained_alone(net, data, settings, why, caplo
     assert why in caplog.text
     for history, own in zip(got, make(), strict=True):
         assert history["loss"].tolist() == own.fit(data, epochs=1, batch_size=16)["loss"].tolist()
+
+
+FIRST_STACK = """
+import logging, torch
+from torch import nn
+from distillkit import Distiller, fit_together, losses
+logging.basicConfig(level=logging.INFO)
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 3)
+    def forward(self, x):
+        return self.inner(x)
+
+def train(kind):
+    loss = losses.HardLabels()
+    students = [Distiller(teacher=None, student=kind(), loss=loss, seed=seed) for seed in range(2)]
+    fit_together(students, (torch.randn(8, 4), torch.arange(8) % 3), epochs=1, batch_size=4, stack_size=2)
+
+for kind in (KIND, KIND):
+    train(kind)
+"""
+
+
+@pytest.mark.parametrize("kind", ["lambda: nn.Sequential(nn.Linear(4, 3))", "Own"])
+def test_the_first_stack_of_a_process_is_one(kind):
+    """What torch warns of once a process does not make the first stack another thing than the next."""
+    program = FIRST_STACK.replace("KIND", kind)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.count("train in stacks of at most 2") == 2
+    assert "one by one" not in done.stderr
 
 
 def test_data_that_are_no_tensors_and_one_student_are_trained_by_fit(net, data):

@@ -575,6 +575,29 @@ def test_students_of_other_types(net, dtype, data):
 
 
 @pytest.mark.parametrize("mapped", [False, True])
+def test_half_precision_by_autocast(net, data, mapped):
+    """As near to training one by one as products with eight bits are."""
+
+    def make():
+        return [
+            Distiller(
+                teacher=net(1), student=Odd(net(2), 0.5) if mapped else net(2), loss=losses.hinton(T, 0.25),
+                precision="bf16", optimizer=sgd(), clip_norm=0.5,
+            )
+            for T in (2.0, 4.0)
+        ]  # fmt: skip
+
+    together, alone = make(), make()
+    got = fit_together(together, data, epochs=3, batch_size=16, stack_size=2)
+    for one, history, own in zip(together, got, alone, strict=True):
+        expected = own.fit(data, epochs=3, batch_size=16)["loss"].tolist()
+        assert history["loss"].tolist() == pytest.approx(expected, rel=4e-3)
+        for name, tensor in own.student.state_dict().items():
+            assert tensor.dtype == torch.float32
+            torch.testing.assert_close(one.student.state_dict()[name], tensor, rtol=0.02, atol=4e-3)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
 def test_auto_gives_the_same(net, data, must_stack, mapped):
     """Whatever the trial chooses."""
     must_stack.append(2)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -81,8 +82,7 @@ def forward_for(students: Sequence[nn.Module], inputs: Inputs) -> Forward | str:
     """
     try:
         # a warning means that torch maps some operation in a loop, or worse
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("error")
+        with _warnings_as_errors(), torch.enable_grad():
             layers = layers_of(students[0])
             forward: Forward = ByVmap(students[0]) if layers is None else ByLayers(layers)
             same = _same_outputs_and_gradients(forward, students, inputs)
@@ -91,6 +91,19 @@ def forward_for(students: Sequence[nn.Module], inputs: Inputs) -> Forward | str:
     except Exception as error:  # a module of a user's own may do anything that cannot be mapped
         return f"torch cannot run it as a stack ({' '.join(str(error).split())[:120]})"
     return forward if same else "it gives other numbers as a stack than alone"
+
+
+@contextmanager
+def _warnings_as_errors() -> Iterator[None]:
+    """Those too that torch gives once a process, so that the first stack is judged as any other."""
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            yield
+    finally:
+        torch.set_warn_always(always)
 
 
 def _same_outputs_and_gradients(forward: Forward, students: Sequence[nn.Module], inputs: Inputs) -> bool:
@@ -152,6 +165,7 @@ def _one_group(inputs: Inputs) -> Inputs:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
+    one, other = one.detach(), other.detach()
     scale = float(other.abs().max()) if other.numel() else 0.0
     return torch.allclose(one, other, rtol=1e-3, atol=1e-4 * max(scale, 1e-3), equal_nan=True)
 

@@ -91,8 +91,27 @@ def test_keys_that_only_look_alike_are_two() -> None:
 
 def test_anchors_and_merges_work() -> None:
     """A merged mapping may be overridden key by key, also where a merge is merged again."""
-    text = "deep: {b: &b {<<: {x: 1, y: 1}, x: 2}}\nc: {<<: *b, y: 3}"
-    assert load_yaml(text) == {"deep": {"b": {"x": 2, "y": 1}}, "c": {"x": 2, "y": 3}}
+    for x, y in (("x", "y"), ("width", "temperature")):
+        text = f"deep: {{b: &b {{<<: {{{x}: 1, {y}: 1}}, {x}: 2}}}}\nc: {{<<: *b, {y}: 3}}"
+        assert load_yaml(text) == {"deep": {"b": {x: 2, y: 1}}, "c": {x: 2, y: 3}}
+
+
+@pytest.mark.parametrize("key", ["x", "width"])
+def test_of_several_merged_mappings_the_first_wins(key: str) -> None:
+    """As the specification of the merge key has it."""
+    text = f"a: &a {{{key}: 1}}\nb: &b {{{key}: 2, other: 3}}\nc: {{<<: [*a, *b]}}"
+    assert load_yaml(text)["c"] == {key: 1, "other": 3}
+
+
+def test_a_merge_of_no_mapping_is_refused() -> None:
+    """Named by its line, as any other error."""
+    with pytest.raises(ConfigurationError, match=r"line 1, column 10: << merges mappings, got a scalar"):
+        load_yaml("a: {<<: [1]}")
+
+
+def test_a_mapping_that_merges_itself_ends() -> None:
+    """There is nothing in it to merge."""
+    assert load_yaml("a: &a {<<: *a, x: 1}") == {"a": {"x": 1}}
 
 
 @pytest.mark.parametrize(

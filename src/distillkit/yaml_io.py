@@ -25,7 +25,12 @@ _SCALARS = (
     ),
     ("merge", re.compile(r"^<<$"), ["<"]),
 )
+_MERGE = "tag:yaml.org,2002:merge"
 _MOST_VALUES = 100_000
+
+
+def _key_of(pair: tuple[yaml.Node, yaml.Node]) -> tuple[str, str]:
+    return pair[0].tag, str(pair[0].value)
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,14 +41,33 @@ class _Loader(yaml.SafeLoader):
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen: set[tuple[str, str]] = set()
-        for key_node, _ in node.value:
-            key = (key_node.tag, str(key_node.value))
-            if key in seen:
+        for pair in node.value:
+            if _key_of(pair) in seen:
                 raise yaml.composer.ComposerError(
-                    None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+                    None, None, f"the key {pair[0].value!r} stands twice", pair[0].start_mark
                 )
-            seen.add(key)
+            seen.add(_key_of(pair))
         return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge as YAML says: a mapping's own keys before merged ones, an earlier merged one before a later.
+
+        PyYAML 6.0.4 takes keys for equal, or not, by where they lie in memory.
+        """
+        merges = [value for key, value in node.value if key.tag == _MERGE]
+        own = [pair for pair in node.value if pair[0].tag != _MERGE]
+        node.value = own  # before those of the merged, which may be this very mapping
+        found: dict[tuple[str, str], tuple[yaml.Node, yaml.Node]] = {}
+        for merge in merges:
+            for mapping in merge.value if isinstance(merge, yaml.SequenceNode) else [merge]:
+                if not isinstance(mapping, yaml.MappingNode):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"<< merges mappings, got a {mapping.id}", mapping.start_mark
+                    )
+                self.flatten_mapping(mapping)
+                for pair in mapping.value:
+                    found.setdefault(_key_of(pair), pair)
+        node.value = list((found | {_key_of(pair): pair for pair in own}).values())
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         text = str(node.value)

@@ -35,6 +35,26 @@ def test_what_a_device_cannot_do_is_refused():
         precision.resolve_precision("fp8", CPU)
 
 
+def test_tf32_is_of_gpus_and_leaves_torch_as_it_was(net, data):
+    """In the forward and the backward pass alike."""
+    with pytest.raises(ConfigurationError, match="the device is cpu: use fp32 or bf16"):
+        precision.resolve_precision("tf32", CPU)
+    assert precision.resolve_precision("tf32", torch.device("cuda", 0)).name == "tf32"
+    seen = []
+
+    def look(*_):
+        seen.append(torch.get_float32_matmul_precision())
+
+    student = net(2)
+    student.register_forward_hook(look)
+    student[0].weight.register_hook(look)
+    distiller = Distiller(teacher=net(1), student=student, loss=HINTON, precision="fp32")
+    distiller.precision = precision.Precision("tf32", CPU)
+    distiller.fit(data, epochs=1, batch_size=25)
+    assert seen == ["high"] * 4
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 def test_bf16_is_of_the_forward_pass_alone(net, data):
     """Logits are bfloat16; the loss, the weights and the optimiser's state stay float32."""
     seen = []

@@ -29,6 +29,7 @@ class PrecisionChoice(StrEnum):
 
     AUTO = "auto"
     FP32 = "fp32"
+    TF32 = "tf32"
     BF16 = "bf16"
     FP16 = "fp16"
 

@@ -11,7 +11,8 @@ from torch import nn
 
 logger = logging.getLogger("distillkit")
 
-CompileMode = Literal["auto", "on", "off"]
+CompileMode = Literal["auto", "on", "off", "graphs"]
+"""`graphs`: not compiled; the whole update is recorded instead (see `recording`)."""
 
 _STEPS_THAT_PAY = 2000
 """Compiling costs some ten seconds and saves a fraction of a millisecond a step on a GPU."""

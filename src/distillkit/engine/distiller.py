@@ -19,6 +19,7 @@ from distillkit.engine.modes import mode
 from distillkit.engine.order import epoch_order, epoch_seed
 from distillkit.engine.precision import PrecisionName, resolve_precision
 from distillkit.engine.randomness import own_randomness
+from distillkit.engine.recording import recorder_for
 from distillkit.engine.selection import select
 from distillkit.engine.settings import (
     OptimizerFactory,
@@ -71,8 +72,10 @@ class Distiller:
         schedule: A learning-rate schedule on that optimiser, or a function that makes one.
         schedule_unit: What the schedule counts, `"epoch"` or `"step"`.
         clip_norm: Largest global norm of the gradients, > 0; `None` leaves them alone.
-        precision: Of the forward pass: `"auto"`, `"fp32"`, `"bf16"` or `"fp16"`.
-        compile: Whether `torch.compile` is used: `"auto"`, `"on"` or `"off"`.
+        precision: Of the forward pass: `"auto"`, `"fp32"`, `"tf32"`, `"bf16"` or `"fp16"`.
+        compile: Whether `torch.compile` is used: `"auto"`, `"on"` or `"off"`; or `"graphs"`, on a GPU: not
+            compiled, but whole updates recorded as CUDA graphs, for small networks. Gradients are then
+            nothing that a callback can see.
         teacher_cache: Whether the teacher's answers are computed once: `"auto"` where that is known to be
             sound (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never;
             or a `TeacherCache` that several Distillers share, otherwise as `"auto"`.
@@ -117,17 +120,18 @@ class Distiller:
     ) -> None:
         check_modules(teacher, student)
         check_parts(loss, transfer_set, clip_norm)
-        one_of("compile", compile, ("auto", "on", "off"))
+        one_of("compile", compile, ("auto", "on", "off", "graphs"))
         if not isinstance(teacher_cache, TeacherCache):
             one_of("teacher_cache", teacher_cache, ("auto", "on", "off"))
         self.teacher, self.student, self.loss = teacher, student, loss
         self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
-        self.optimizer = optimizer_for(student, optimizer)
+        self.device = next(student.parameters()).device
+        self.recorder = recorder_for(self.device) if compile == "graphs" else None
+        self.optimizer = optimizer_for(student, optimizer, recorded=self.recorder is not None)
         self.schedule = schedule_for(self.optimizer, schedule, schedule_unit)
         self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
         self.seed = whole_number("seed", seed)
         self.compile, self.teacher_cache, self.callbacks = compile, teacher_cache, callbacks_of(callbacks)
-        self.device = next(student.parameters()).device
         self.precision = resolve_precision(precision, self.device)
         self.epochs_done = 0
         self._own_loop: tuple[Update, LiveTeacher | None] | None = None
@@ -258,6 +262,7 @@ class Distiller:
             optimizer=self.optimizer,
             precision=self.precision,
             clip_norm=self.clip_norm,
+            recorder=self.recorder,
         )
 
     def _train_epoch(

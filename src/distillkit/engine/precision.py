@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,22 +11,28 @@ import torch
 
 from distillkit.errors import ConfigurationError
 
-PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+PrecisionName = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
     """A precision on a device; weights, losses and the optimiser stay in float32."""
 
-    name: Literal["fp32", "bf16", "fp16"]
+    name: Literal["fp32", "tf32", "bf16", "fp16"]
     device: torch.device
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of a forward pass."""
         if self.name == "fp32":
             return nullcontext()
+        if self.name == "tf32":
+            return _products_in_tf32()
         dtype = torch.bfloat16 if self.name == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
+
+    def backward(self) -> AbstractContextManager[object]:
+        """The context of a backward pass, whose operations have the types of the forward pass."""
+        return _products_in_tf32() if self.name == "tf32" else nullcontext()
 
     def scaler(self) -> torch.amp.GradScaler | None:
         """The scaler that keeps float16 gradients from underflowing; `None` where none is needed."""
@@ -36,8 +43,9 @@ class Precision:
 def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
     """The precision that a name means on a device.
 
-    `auto` is bf16 where the hardware has instructions for it (a recent GPU, a CPU with AMX or AVX-512 BF16),
-    fp16 on an older CUDA device, and fp32 elsewhere.
+    tf32 is float32 whose products round their factors to eleven bits. `auto` is bf16 where the hardware has
+    instructions for it (a recent GPU, a CPU with AMX or AVX-512 BF16), fp16 on an older CUDA device, and fp32
+    elsewhere.
 
     Raises:
         ConfigurationError: There is no such precision, or the device cannot do it.
@@ -48,13 +56,27 @@ def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
                 "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16", device
             )
         return Precision("bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32", device)
-    if name not in {"fp32", "bf16", "fp16"}:
-        raise ConfigurationError(f"precision must be auto, fp32, bf16 or fp16, got {name!r}.")
+    if name not in {"fp32", "tf32", "bf16", "fp16"}:
+        raise ConfigurationError(f"precision must be auto, fp32, tf32, bf16 or fp16, got {name!r}.")
+    if name == "tf32" and device.type != "cuda":
+        raise ConfigurationError(
+            f"tf32 is of NVIDIA's GPUs, and the device is {device.type}: use fp32 or bf16."
+        )
     if name == "fp16" and device.type == "cpu":
         raise ConfigurationError(
             "fp16 needs a GPU (its gradients underflow without a scaler): use bf16 or fp32 on a CPU."
         )
     return Precision(name, device)
+
+
+@contextmanager
+def _products_in_tf32() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _cpu_has_bf16() -> bool:

@@ -58,10 +58,13 @@ def check_parts(loss: object, transfer_set: object, clip_norm: float | None) -> 
         raise ConfigurationError(f"clip_norm must be above 0 or None, got {clip_norm!r}.")
 
 
-def optimizer_for(student: nn.Module, optimizer: Optimizer | OptimizerFactory | None) -> Optimizer:
-    """The optimiser given, made, or the default AdamW."""
+def optimizer_for(
+    student: nn.Module, optimizer: Optimizer | OptimizerFactory | None, *, recorded: bool = False
+) -> Optimizer:
+    """The optimiser given, made, or the default AdamW, for updates that are recorded or not."""
     if optimizer is None:
-        return torch.optim.AdamW(student.parameters(), lr=1e-3, fused=_can_be_fused(student) or None)
+        fused = _can_be_fused(student) or None
+        return torch.optim.AdamW(student.parameters(), lr=1e-3, fused=fused, capturable=recorded)
     made = optimizer(student.parameters()) if callable(optimizer) else optimizer
     if not isinstance(made, Optimizer):
         raise ConfigurationError(

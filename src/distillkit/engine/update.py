@@ -17,6 +17,7 @@ from distillkit.engine.clipping import clipping_for
 from distillkit.engine.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.first_batch import check_contributions, check_outputs
 from distillkit.engine.precision import Precision
+from distillkit.engine.recording import Recorder, only_tensors, recorded
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
 from distillkit.outputs import call, logits_of
@@ -35,6 +36,7 @@ class Update:
         optimizer: Optimizer,
         precision: Precision,
         clip_norm: float | None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._forward, self._loss, self._optimizer = forward, loss, optimizer
         self._precision = precision
@@ -46,9 +48,31 @@ class Update:
             parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
             self._clipped = clipping_for(optimizer, parameters, clip_norm, scaled=self._scaler is not None)
         self._checked = False
+        self._recorded: Callable[[Any], dict[str, Tensor]] | None = None
+        if recorder is not None:
+            self._recorded = recorded(
+                lambda given: self._as_it_is(
+                    Batch(given["inputs"], given["labels"]),
+                    None if given["teacher"] is None else Outputs(given["teacher"]),
+                ),
+                lambda: optimizer,
+                recorder,
+                scaled=self._scaler is not None,
+            )
 
     def __call__(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         """Update the student; return the loss's contributions by name, scalars without gradients."""
+        if self._recorded is None or not only_tensors(batch.inputs):
+            return self._as_it_is(batch, teacher)
+        return self._recorded(
+            {
+                "inputs": batch.inputs,
+                "labels": batch.labels,
+                "teacher": None if teacher is None else teacher.logits,
+            }
+        )
+
+    def _as_it_is(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         if not self._dropouts:
             return self._update(batch, teacher)
         # around the backward pass too, in which activation checkpointing draws the same masks again
@@ -69,7 +93,8 @@ class Update:
         total = reduce(add, contributions.values())
         self._optimizer.zero_grad(set_to_none=True)
         if self._scaler is None:
-            total.backward()  # type: ignore[no-untyped-call]
+            with self._precision.backward():
+                total.backward()  # type: ignore[no-untyped-call]
             with self._clipped():
                 self._optimizer.step()
         else:

@@ -12,7 +12,7 @@ import torch
 from distillkit.engine.precision import PrecisionName, resolve_precision
 from distillkit.errors import ConfigurationError
 
-SettledPrecision = Literal["fp32", "bf16", "fp16"]
+SettledPrecision = Literal["fp32", "tf32", "bf16", "fp16"]
 """What the forward pass is really computed in."""
 
 

@@ -59,10 +59,10 @@ class RunConfig(Policy):
     """Examples a batch; where null, the loader's own if the data come in one, else 128."""
     clip_norm: PositiveFloat | None = None
     """Largest global norm of the gradients, > 0; null leaves them alone."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
     """Of the forward pass; auto: bf16 where the hardware has it."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """Whether `torch.compile` is used; auto: on a GPU where many steps lie ahead."""
+    compile: Literal["auto", "on", "off", "graphs"] = "auto"
+    """Whether `torch.compile` is used; auto: on a GPU with many steps ahead; graphs: CUDA graphs instead."""
     teacher_cache: Literal["auto", "on", "off"] = "auto"
     """Whether the teacher's answers are computed once; auto: where that is known to be sound."""
     seed: int = Field(default=0, ge=0, lt=2**63)

@@ -48,6 +48,10 @@ class StackedOptimizer:
         self._own, self._students, self._weights = optimizers, students, weights
         self._make()
 
+    def in_use(self) -> Optimizer:
+        """The one that steps the stacked weights now."""
+        return self._optimizer
+
     def zero_grad(self) -> None:
         """Forget the gradients."""
         for tensor in self._weights.trainable.values():

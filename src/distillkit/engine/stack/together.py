@@ -181,6 +181,7 @@ class _Stacks:
             fingerprint(distiller.student),
             layout(distiller.optimizer, distiller.student),
             distiller.precision,
+            distiller.recorder is not None,
             len(selected),
             distiller.transfer_set.keeps_labels,
         )

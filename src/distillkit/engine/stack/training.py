@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from distillkit.engine.first_batch import check_contributions, check_outputs
 from distillkit.engine.modes import mode
 from distillkit.engine.order import epoch_seed
 from distillkit.engine.randomness import own_randomness
+from distillkit.engine.recording import recorded
 from distillkit.engine.settings import advance
 from distillkit.engine.sources import ResidentSource
 from distillkit.engine.stack.architecture import fingerprint
@@ -32,6 +33,9 @@ from distillkit.engine.teacher_signal import TeacherSignal
 from distillkit.engine.update import contributions_of, explain_batch_of_one
 from distillkit.errors import ConfigurationError, DivergenceError
 from distillkit.typing import Outputs
+
+Found = list[tuple[Members, Contributions]]
+"""The contributions of each group of members."""
 
 
 @dataclass(eq=False)
@@ -108,6 +112,16 @@ class _Stack:
         except BaseException:
             self._weights.release()
             raise
+        self._generators: list[torch.Generator] = []
+        self._step: Callable[[StackedBatch], Found] = self._update
+        recorder = distillers[0].recorder
+        if recorder is not None:
+            step = recorded(
+                lambda given: self._update(StackedBatch(**given)), self._optimizer.in_use, recorder
+            )
+            self._step = lambda batch: step(
+                {"inputs": batch.inputs, "labels": batch.labels, "teacher": batch.teacher}
+            )
 
     def close(self) -> None:
         """Hand weights and the optimisers' state back to the students."""
@@ -128,10 +142,10 @@ class _Stack:
         ]
         watchers = [member.distiller for member in self._members if member.watches("on_step_end")]
         seeds = [epoch_seed(member.distiller.seed, member.distiller.epochs_done) for member in self._members]
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         with own_randomness(seeds[0], self._device), self._training():
             for step, batch in enumerate(self._batches.epoch(self._epochs), start=1):
-                log.add(self._update(batch, generators))
+                log.add(self._step(batch))
                 for schedule in by_step:
                     advance(schedule)
                 for distiller in watchers:
@@ -187,12 +201,10 @@ class _Stack:
                 modes.enter_context(mode(member.distiller.student, training=True))
             yield
 
-    def _update(
-        self, batch: StackedBatch, generators: Sequence[torch.Generator]
-    ) -> list[tuple[Members, Contributions]]:
+    def _update(self, batch: StackedBatch) -> Found:
         """One step of every student; return the contributions of each group of members."""
         with self._precision.autocast():
-            logits = self._logits(batch, generators)
+            logits = self._logits(batch)
             if not self._losses:
                 self._losses = self._first_batch(logits, batch)
             found = [
@@ -208,14 +220,15 @@ class _Stack:
             ]
         total = sum(values.sum() for _, contributions in found for values in contributions.values())
         self._optimizer.zero_grad()
-        total.backward()  # type: ignore[union-attr]
+        with self._precision.backward():
+            total.backward()  # type: ignore[union-attr]
         self._clip()
         self._optimizer.step()
         return found
 
-    def _logits(self, batch: StackedBatch, generators: Sequence[torch.Generator]) -> Tensor:
+    def _logits(self, batch: StackedBatch) -> Tensor:
         try:
-            return self._forward(self._weights.all(), batch.inputs, len(self._members), generators)
+            return self._forward(self._weights.all(), batch.inputs, len(self._members), self._generators)
         except ValueError as error:
             explain_batch_of_one(error)
             raise

@@ -1,0 +1,187 @@
+"""Updates recorded as CUDA graphs: one call starts all of an update's kernels."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from distillkit.engine.trees import tensors_in, with_tensors
+from distillkit.errors import ConfigurationError
+
+logger = logging.getLogger("distillkit")
+
+_WARM_UP = 3
+"""Updates before the first is recorded, in which libraries and optimisers make what they keep."""
+
+
+class Recorder(Protocol):
+    """Records what a function asks of the device."""
+
+    def warm_up(self, run: Callable[[], Any]) -> Any:
+        """Run it as ever, where recording can follow; return its result."""
+        ...
+
+    def record(self, run: Callable[[], Any]) -> tuple[Any, Callable[[], object]]:
+        """Its result, whose tensors have no values yet, and what does the work and gives them some."""
+        ...
+
+
+class CudaRecorder:
+    """Records CUDA graphs."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def warm_up(self, run: Callable[[], Any]) -> Any:
+        """Run it on a stream beside the default one, as torch asks for."""
+        current = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(current)
+        # an optimiser made for recording warns when it steps outside of it
+        with torch.cuda.stream(self._stream), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*capturable=True")
+            result = run()
+        current.wait_stream(self._stream)
+        return result
+
+    def record(self, run: Callable[[], Any]) -> tuple[Any, Callable[[], object]]:
+        """Record its kernels; nothing is computed meanwhile."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._stream):
+            result = run()
+        return result, graph.replay
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    given: list[Tensor]
+    result: Any
+    replay: Callable[[], object]
+
+
+class Recorded:
+    """An update that is recorded for each shape of its arguments and state of its settings, and replayed.
+
+    The first updates run as they are, and so does the first with new settings: what happens once, such as an
+    epoch's smaller last batch under a new learning rate, is not worth a recording. An update that cannot be
+    recorded, as one that reads a number from the device, runs as it is from then on, and the log says why.
+
+    Args:
+        update: Takes a tree of tensors (see `trees`) and returns one.
+        settings: Numbers that a recording would keep as they are, such as learning rates.
+        recorder: Makes recordings.
+    """
+
+    def __init__(
+        self, update: Callable[[Any], Any], settings: Callable[[], Hashable], recorder: Recorder
+    ) -> None:
+        self._update, self._settings, self._recorder = update, settings, recorder
+        self._recorded_with: Hashable = None
+        self._recordings: dict[Hashable, _Recording | None] = {}
+        self._made = 0
+        self._works = True
+
+    def __call__(self, given: Any) -> Any:
+        """Make an update; the tensors of the result are the caller's own."""
+        if not self._works:
+            return self._update(given)
+        self._made += 1
+        if (settings := self._settings()) != self._recorded_with:
+            self._recordings.clear()
+            self._recorded_with = settings
+        key = _shape(given)
+        if key not in self._recordings or self._made <= _WARM_UP:
+            self._recordings[key] = None
+            return self._recorder.warm_up(lambda: self._update(given))
+        recording = self._recordings[key] or self._record(given)
+        if recording is None:
+            return self._update(given)
+        self._recordings[key] = recording
+        for kept, new in zip(recording.given, tensors_in(given), strict=True):
+            kept.copy_(new)
+        recording.replay()
+        return with_tensors(recording.result, iter([one.clone() for one in tensors_in(recording.result)]))
+
+    def _record(self, given: Any) -> _Recording | None:
+        kept = [tensor.clone() for tensor in tensors_in(given)]
+        try:
+            result, replay = self._recorder.record(lambda: self._update(with_tensors(given, iter(kept))))
+        except RuntimeError as error:
+            self._works = False
+            self._recordings.clear()
+            logger.warning(
+                "The update cannot be recorded as a CUDA graph, so it runs as it is: %s",
+                " ".join(str(error).split())[:200],
+            )
+            return None
+        return _Recording(kept, result, replay)
+
+
+def recorder_for(device: torch.device) -> Recorder:
+    """The recorder of a device.
+
+    Raises:
+        ConfigurationError: The device has none.
+    """
+    if device.type != "cuda":
+        raise ConfigurationError(
+            f"compile='graphs' records CUDA graphs and needs a student on a GPU, got one on {device.type}: "
+            "use compile='auto'."
+        )
+    return CudaRecorder(device)
+
+
+def recorded(
+    update: Callable[[Any], Any],
+    optimizer: Callable[[], Optimizer],
+    recorder: Recorder,
+    *,
+    scaled: bool = False,
+) -> Callable[[Any], Any]:
+    """The update recorded; as it is, with a warning, where its optimiser does not allow it.
+
+    Args:
+        update: See `Recorded`.
+        optimizer: Gives the optimiser that steps, which a stack may exchange.
+        recorder: Makes recordings.
+        scaled: Whether the gradients are scaled.
+    """
+    why = _why_not(optimizer(), scaled=scaled)
+    if why is None:
+        return Recorded(update, lambda: _settings(optimizer()), recorder)
+    logger.warning("The update is not recorded as a CUDA graph: %s.", why)
+    return update
+
+
+def only_tensors(inputs: Any) -> bool:
+    """Whether inputs are a tensor or a mapping of tensors, which a recording can be given anew."""
+    parts = list(inputs.values()) if isinstance(inputs, Mapping) else [inputs]
+    return all(isinstance(part, Tensor) for part in parts)
+
+
+def _why_not(optimizer: Optimizer, *, scaled: bool) -> str | None:
+    if scaled:
+        return "float16 reads from the device how to scale; use bf16 or fp32"
+    if any(group.get("capturable") is False for group in optimizer.param_groups):
+        return f"make the optimiser with {type(optimizer).__name__}(..., capturable=True)"
+    return None
+
+
+def _settings(optimizer: Optimizer) -> Hashable:
+    """Learning rates and the like; those that are tensors are read anew by a recording."""
+    return id(optimizer), tuple(
+        (name, value)
+        for group in optimizer.param_groups
+        for name, value in group.items()
+        if isinstance(value, (bool, int, float, str, tuple))
+    )
+
+
+def _shape(given: Any) -> Hashable:
+    return tuple((tuple(one.shape), one.dtype) for one in tensors_in(given))

@@ -1,0 +1,193 @@
+"""Tests of recorded updates, with a recorder that does on a CPU what a CUDA graph does on a GPU."""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+import pytest
+import torch
+
+from distillkit import Distiller, fit_together, losses
+from distillkit.engine import distiller as distiller_module
+from distillkit.engine.recording import CudaRecorder
+from distillkit.engine.trees import tensors_in, with_tensors
+from distillkit.errors import ConfigurationError
+
+HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
+
+
+class Replaying:
+    """Computes nothing as it records, and at a replay reads only what it recorded."""
+
+    def __init__(self):
+        self.warmed, self.replays, self.recordings = 0, 0, 0
+        self.last = None
+
+    def warm_up(self, run):
+        """Run it."""
+        self.warmed += 1
+        self.last = run()
+        return self.last
+
+    def record(self, run):
+        """Tensors that say nothing until the replay."""
+        self.recordings += 1
+        result = with_tensors(
+            self.last, iter([torch.full_like(one, float("nan")) for one in tensors_in(self.last)])
+        )
+
+        def replay():
+            self.replays += 1
+            for kept, new in zip(tensors_in(result), tensors_in(run()), strict=True):
+                kept.copy_(new)
+
+        return result, replay
+
+
+class Refusing(Replaying):
+    """Cannot record, as where an update reads a number from the device."""
+
+    def record(self, run):
+        """Raise what torch raises."""
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """Stands where the GPU's would."""
+    made = Replaying()
+    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: made)
+    return made
+
+
+def sgd(parameters):
+    """Fused, with momentum."""
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, fused=True)
+
+
+def halving(optimizer):
+    """Another learning rate each epoch."""
+    return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+
+SETTINGS = {
+    "plain": {},
+    "clipped": {"clip_norm": 0.3},
+    "clipped before": {"clip_norm": 0.3, "optimizer": lambda p: torch.optim.SGD(p, lr=0.1)},
+    "scheduled": {"schedule": halving},
+    "by step": {"schedule": halving, "schedule_unit": "step"},
+    "no teacher": {"teacher": None, "loss": losses.HardLabels()},
+    "one term": {"loss": losses.SoftTargets(temperature=2)},
+    "bf16": {"precision": "bf16"},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_a_recorded_training_is_the_training(net, data, recorder, settings):
+    """To the bit, with a smaller last batch, and most updates replayed."""
+
+    def train(mode):
+        distiller = Distiller(
+            **{"teacher": net(1), "student": net(2), "loss": HINTON, "optimizer": sgd, **settings},
+            compile=mode,
+        )
+        return distiller.fit(data, epochs=8, batch_size=8, evaluate_on=data)
+
+    pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
+    assert recorder.warmed + recorder.replays == 8 * 7
+    assert recorder.replays > 30 or settings.get("schedule_unit") == "step"
+
+
+def test_dropout_is_drawn_anew_at_every_replay(net, data, recorder):
+    """As a CUDA graph does, which counts on in the device's random numbers."""
+
+    def train(mode):
+        student = net(2, dropout=0.5)
+        return Distiller(
+            teacher=net(1), student=student, loss=HINTON, optimizer=sgd, compile=mode
+        ).fit(data, epochs=4, batch_size=10)  # fmt: skip
+
+    pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
+    assert recorder.replays
+
+
+@pytest.mark.parametrize("differ", [{}, {"seed": 1}, {"clip_norm": 0.2}, {"schedule": halving}])
+def test_a_recorded_stack_is_the_stack(net, data, recorder, differ):
+    """With students that differ."""
+
+    def train(mode):
+        distillers = [
+            Distiller(
+                teacher=net(1), student=net(2), loss=losses.hinton(T, 0.25), optimizer=sgd, compile=mode,
+                **(differ if T == 4 else {}),
+            )
+            for T in (2.0, 4.0)
+        ]  # fmt: skip
+        return fit_together(distillers, data, epochs=6, batch_size=8, stack_size=2)
+
+    for ours, theirs in zip(train("graphs"), train("off"), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert recorder.replays > 20
+    assert recorder.recordings < 20
+
+
+def test_what_cannot_be_recorded_runs_as_it_is(net, data, monkeypatch, caplog):
+    """With one warning."""
+    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: Refusing())
+
+    def train(mode):
+        return Distiller(
+            teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile=mode
+        ).fit(data, epochs=2, batch_size=8)  # fmt: skip
+
+    with caplog.at_level(logging.WARNING, logger="distillkit"):
+        history = train("graphs")
+    pd.testing.assert_frame_equal(history, train("off"), check_exact=True)
+    assert [one.message for one in caplog.records] == [
+        "The update cannot be recorded as a CUDA graph, so it runs as it is: "
+        "operation not permitted when stream is capturing"
+    ]
+
+
+def test_an_optimiser_that_is_not_made_for_it_is_named(net, data, recorder, caplog):
+    """With what to do."""
+    distiller = Distiller(
+        teacher=net(1), student=net(2), loss=HINTON, compile="graphs",
+        optimizer=lambda p: torch.optim.Adam(p, lr=0.01),
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING, logger="distillkit"):
+        distiller.fit(data, epochs=2, batch_size=8)
+    assert "make the optimiser with Adam(..., capturable=True)" in caplog.text
+    assert not recorder.warmed
+
+
+def test_the_default_optimiser_can_be_recorded(net, recorder):
+    """AdamW is made for it only where it is wanted."""
+    made = [
+        Distiller(teacher=None, student=net(2), loss=losses.HardLabels(), compile=mode).optimizer
+        for mode in ("graphs", "off")
+    ]
+    assert [optimizer.param_groups[0]["capturable"] for optimizer in made] == [True, False]
+
+
+def test_a_student_on_a_cpu_is_refused(net):
+    """In a sentence."""
+    with pytest.raises(ConfigurationError, match="needs a student on a GPU, got one on cpu"):
+        Distiller(teacher=None, student=net(2), loss=losses.HardLabels(), compile="graphs")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_cuda_graphs_give_what_updates_give(net, data):
+    """On the device itself."""
+
+    def train(mode):
+        distiller = Distiller(
+            teacher=net(1).cuda(), student=net(2).cuda(), loss=HINTON, optimizer=sgd, compile=mode,
+            precision="fp32", clip_norm=0.5,
+        )  # fmt: skip
+        return distiller, distiller.fit(data, epochs=6, batch_size=8, evaluate_on=data)
+
+    (recorded, ours), (_, theirs) = train("graphs"), train("off")
+    assert isinstance(recorded.recorder, CudaRecorder)
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4)

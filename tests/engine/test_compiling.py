@@ -53,6 +53,20 @@ def test_a_compiled_student_learns_the_same(net, data, monkeypatch):
     assert list(student.state_dict()) == list(twin.state_dict())
 
 
+def test_nothing_is_compiled_again_for_a_batch_seen_before(net, data, monkeypatch):
+    """Once for the batches, once for the smaller last one; not an epoch, and not a student of one shape."""
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda module: COMPILE(module, backend=backend))
+    for _ in range(10):
+        train(net, data, "on")
+    assert len(compiled) == 2
+
+
 def test_a_compiler_that_fails_is_a_warning(net, data, monkeypatch, caplog):
     """The student runs as it is, with the same numbers and one warning."""
 

@@ -238,6 +238,27 @@ def test_a_loss_that_needs_a_teacher_says_so(net, data):
         run(net, data, teacher=None, loss=losses.SoftTargets(temperature=2))
 
 
+def test_batches_keep_the_layout_of_images():
+    """Channels that come last in memory do so in every batch, for teacher and student alike."""
+    seen = []
+
+    class Looking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            seen.append(x.is_contiguous(memory_format=torch.channels_last))
+            return self.convolution(x).mean((2, 3))
+
+    images = torch.randn(20, 3, 6, 6).contiguous(memory_format=torch.channels_last)
+    distiller = Distiller(
+        teacher=Looking(), student=Looking(), loss=losses.SoftTargets(temperature=2), teacher_cache="off"
+    )
+    distiller.fit(images, epochs=1, batch_size=8)
+    assert seen == [True] * 6
+
+
 def test_an_ensemble_teaches_like_the_module_that_it_is(net, data):
     """A student of an Ensemble learns what it learns from a module with the same logits."""
     members = [net(1), net(4)]

@@ -19,6 +19,7 @@ from benchmarks.run import BENCHMARKS, RESULTS
 PAGE = ROOT / "docs" / "benchmarks.md"
 TITLES = {
     "one-student": "One student",
+    "precision": "bfloat16 and float32",
     "sweep": "The report's sweep",
     "step-overhead": "What `step` costs",
     "stack": "Stacks of students",

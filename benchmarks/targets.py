@@ -67,6 +67,11 @@ def _step(results: Results) -> float:
     return 100 * (float(near["step_over_by_hand"]["median"]) - 1)
 
 
+def _errors_more(results: Results) -> float:
+    """The upper end of the interval of the difference; ten errors are the tolerance of the ledger."""
+    return float(results["precision"]["difference"]["interval"][1])
+
+
 def _stack(results: Results) -> float:
     rows: Iterator[Mapping[str, Any]] = iter(results["stack"]["rows"])
     row = next(
@@ -112,6 +117,7 @@ TARGETS = (
         lambda all_of: float(all_of["sweep"]["ten_seeds"]["a_seed_more_over_the_first"]["median"]),
         at_most=True,
     ),
+    Target("bfloat16 beside float32, errors more", 10, _errors_more, at_most=True, unit="(upper 95 % bound)"),
     Target(
         "`fit` over the fastest peer, fed from memory",
         2,

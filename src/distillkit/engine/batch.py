@@ -75,6 +75,14 @@ def move(value: Any, device: torch.device | None) -> Any:
     return value.to(device, non_blocking=True) if hasattr(value, "to") else value
 
 
+def rows_of(tensor: Tensor, numbers: Tensor) -> Tensor:
+    """The rows with these numbers, `[*numbers.shape, ...]`; channels that come last stay there."""
+    if not tensor.is_contiguous():
+        return tensor[numbers]
+    # a third of the time that indexing takes on a CPU
+    return tensor.index_select(0, numbers.flatten()).unflatten(0, numbers.shape)
+
+
 def _without_labels(value: Mapping[Any, Any]) -> dict[Any, Any]:
     inputs = {name: part for name, part in value.items() if name != "labels"}
     if not inputs:

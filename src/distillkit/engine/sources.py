@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from distillkit.engine.batch import Batch, as_batch
+from distillkit.engine.batch import Batch, as_batch, rows_of
 from distillkit.errors import ConfigurationError
 
 _NUMBERS_A_BATCH = 4_000_000
@@ -76,11 +76,11 @@ class ResidentSource(Source):
         indices = torch.arange(self.size or 0) if order is None else order
         for part in torch.split(indices.to(self._device), batch_size or self.batch_size):
             inputs = (
-                {name: value[part] for name, value in self._inputs.items()}
+                {name: rows_of(value, part) for name, value in self._inputs.items()}
                 if isinstance(self._inputs, Mapping)
-                else self._inputs[part]
+                else rows_of(self._inputs, part)
             )
-            yield Batch(inputs, None if self._labels is None else self._labels[part], part)
+            yield Batch(inputs, None if self._labels is None else rows_of(self._labels, part), part)
 
     def labels(self) -> Tensor | None:
         """On the device."""

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from distillkit.engine.batch import Batch
+from distillkit.engine.batch import Batch, rows_of
 from distillkit.engine.modes import mode
 from distillkit.engine.precision import Precision
 from distillkit.engine.sources import Source
@@ -59,7 +59,7 @@ class CachedTeacher:
             raise ConfigurationError(
                 "A cached teacher needs the numbers of the examples, and this batch has none."
             )
-        return Outputs(self._rows[batch.indices.to(self._rows.device)])
+        return Outputs(rows_of(self._rows, batch.indices.to(self._rows.device)))
 
 
 TeacherSignal = LiveTeacher | CachedTeacher

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distillkit.engine.batch import Batch
+from distillkit.engine.batch import Batch, rows_of
 from distillkit.engine.order import epoch_order
 from distillkit.engine.sources import ResidentSource
 from distillkit.engine.stack.forward import Inputs
@@ -83,14 +83,11 @@ class StackedBatches:
             keeps_labels = self._learners[0].transfer_set.keeps_labels
             labels = None
             if self._labels is not None and keeps_labels:
-                labels = self._each(self._labels[indices])
+                labels = self._each(rows_of(self._labels, indices))
             yield StackedBatch(inputs, labels, self._teachers(inputs, indices))
 
     def _viewed(self, indices: Tensor, number: int) -> Inputs:
-        rows = {
-            name: part[indices[0]].unsqueeze(0) if len(indices) == 1 else part[indices]
-            for name, part in self._inputs.items()
-        }
+        rows = {name: rows_of(part, indices) for name, part in self._inputs.items()}
         plain: Inputs = rows[""] if list(rows) == [""] else rows
         if not any(changes_inputs(first.transfer_set) for first in self._firsts):
             return plain

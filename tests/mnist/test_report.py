@@ -45,6 +45,17 @@ def test_the_report_has_every_section(text: str) -> None:
     assert "distillkit verify" in text
 
 
+def test_a_run_is_counted_once_whatever_is_corrected_of_it(fake: ModuleType, tmp_path: Path) -> None:
+    """A corrected result bears its run's duration, which is spent but once."""
+    results = fake.fake_results(["D800-T20-omit3", "D800-T20-omit3-bias-held-out"], seeds=2).results
+    trained = [result for result in results if result["curve"] is not None]
+    hours = sum(result["duration_s"] for result in trained) / 3600
+    text = write_report(tmp_path, results, build_ledger(results)).read_text()
+    assert len(trained) < len(results)
+    assert f"| {len(trained)}, all shown; {hours:.2f} hours of training in sum; " in text
+    assert f"{len(results) - len(trained)} results of theirs with corrected biases" in text
+
+
 def test_tuned_on_the_test_set_stands_beside_the_number(text: str) -> None:
     """Every line on a test-tuned shift carries the mark; lines on other shifts do not."""
     lines = [line for line in text.splitlines() if line.startswith("| ") and ("H6" in line or "H8" in line)]

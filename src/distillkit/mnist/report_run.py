@@ -35,13 +35,18 @@ def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) 
     if not results:
         return "## What was run\n\nThere are no results yet."
     data = evidence.data or {}
-    hours = sum(float(result["duration_s"]) for result in results) / 3600
+    # a corrected result is its run's, with other biases
+    runs = [result for result in results if result["curve"] is not None or result["diverged"]]
+    hours = sum(float(run["duration_s"]) for run in runs) / 3600
+    ran = f"{len(runs)}, all shown; {hours:.2f} hours of training in sum"
+    if corrected := len(results) - len(runs):
+        ran += f"; {corrected} results of theirs with corrected biases"
     diverged = [f"{result['name']} seed {result['seed']}" for result in results if result["diverged"]]
     facts = [
         ("protocol", str(evidence.protocol)),
         ("data", f"{data['name']} (SHA-256 {str(data['sha256'])[:16]}…)"),
         ("seeds", ", ".join(map(str, evidence.seeds))),
-        ("runs", f"{len(results)}, all shown; {hours:.2f} hours of training in sum"),
+        ("runs", ran),
         ("diverged", ", ".join(diverged) or "none"),
         ("made by", ", ".join(f"{key} {'/'.join(values)}" for key, values in ledger["versions"].items())),
         ("processor", ", ".join(sorted({_processor(result) for result in results}))),

@@ -23,6 +23,8 @@ class TrainingProgress(Callback):
         quiet: Draw nothing.
     """
 
+    only_watches = True
+
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
         self._bar = Progress(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 class Callback:
     """Override what you need; every method does nothing of itself.
 
+    Attributes:
+        only_watches: Whether `on_step_end` leaves the student alone and looks at no gradients. An update can
+            then be made in fewer passes over memory, in which gradients are nothing that can be seen.
+
     Example:
         >>> class Tell(Callback):
         ...     def on_epoch_end(self, distiller, row):
         ...         print(row["epoch"], row["loss"])
     """
+
+    only_watches: ClassVar[bool] = False
 
     def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
         """Before the first batch.
@@ -66,3 +72,8 @@ def tell(distiller: Distiller, event: str, *arguments: Any) -> None:
     """Call one method of every callback of a Distiller."""
     for callback in distiller.callbacks:
         getattr(callback, event)(distiller, *arguments)
+
+
+def only_watched(callbacks: Iterable[Callback]) -> bool:
+    """Whether none of them has anything to do with weights or gradients after a step."""
+    return all(one.only_watches or type(one).on_step_end is Callback.on_step_end for one in callbacks)

@@ -40,10 +40,7 @@ class _OrAsItIs:
     """A compiled forward pass that falls back to the module, for good, where the machine cannot compile."""
 
     def __init__(self, student: nn.Module) -> None:
-        from torch._dynamo.exc import TorchDynamoException
-        from torch._inductor.exc import InductorError
-
-        self._cannot = (TorchDynamoException, InductorError)
+        self._cannot = compiler_errors()
         self._student = student
         self._forward: Callable[..., Any] = student
         try:
@@ -59,6 +56,18 @@ class _OrAsItIs:
         return self._student(*inputs, **named_inputs)
 
     def _give_up(self, error: Exception) -> None:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        logger.warning("torch.compile does not work here, so the student runs as it is: %s", reason)
+        logger.warning("torch.compile does not work here, so the student runs as it is: %s", reason_of(error))
         self._forward = self._student
+
+
+def compiler_errors() -> tuple[type[Exception], ...]:
+    """What compiled code raises where the machine cannot compile it."""
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor.exc import InductorError
+
+    return TorchDynamoException, InductorError
+
+
+def reason_of(error: Exception) -> str:
+    """Its message on one line, cut where it is long."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import as_batch
-from distillkit.engine.callbacks import Callback, tell
+from distillkit.engine.callbacks import Callback, only_watched, tell
 from distillkit.engine.compiling import CompileMode, forward_of
 from distillkit.engine.data_forms import as_source
 from distillkit.engine.evaluator import Evaluator, all_logits
 from distillkit.engine.first_batch import check_devices, check_optimizer
 from distillkit.engine.modes import mode
+from distillkit.engine.one_pass.stepping import one_pass_pays
 from distillkit.engine.order import epoch_order, epoch_seed
 from distillkit.engine.precision import PrecisionName, resolve_precision
 from distillkit.engine.randomness import own_randomness
@@ -186,7 +187,7 @@ class Distiller:
                     cache=self.teacher_cache,
                 )
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
-        update = self._make_update(steps * epochs)
+        update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs))
         self.stopping = False
         tell(self, "on_fit_start", epochs, steps)
         rows: list[dict[str, Any]] = []
@@ -252,7 +253,7 @@ class Distiller:
     def _evaluator(self, data: Any) -> Evaluator:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
 
-    def _make_update(self, steps: int) -> Update:
+    def _make_update(self, steps: int, *, one_pass: bool = False) -> Update:
         check_optimizer(self.optimizer, self.student)
         forward = forward_of(self.student, self.compile, steps, self.device)
         return Update(
@@ -263,7 +264,12 @@ class Distiller:
             precision=self.precision,
             clip_norm=self.clip_norm,
             recorder=self.recorder,
+            one_pass=one_pass,
         )
+
+    def _one_pass(self, steps: int) -> bool:
+        trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
+        return only_watched(self.callbacks) and one_pass_pays(self.compile, self.precision, trained, steps)
 
     def _train_epoch(
         self, update: Update, source: Source, selected: Tensor | None, signal: TeacherSignal | None
@@ -275,6 +281,7 @@ class Distiller:
         order = selected
         if selected is not None and source.shuffles:
             order = epoch_order(selected, self.seed, epoch)
+        update.begin_epoch()
         with mode(self.student, training=True):
             for step, batch in enumerate(viewed(source.batches(order), self.transfer_set, epoch), start=1):
                 log.add(update(batch, None if signal is None else signal(batch)))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import reduce
 from operator import add
 from typing import Any
 
 from torch import Tensor, nn
-from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import Batch
-from distillkit.engine.clipping import clipping_for
 from distillkit.engine.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.first_batch import check_contributions, check_outputs
+from distillkit.engine.one_pass.stepping import TakingOver
 from distillkit.engine.precision import Precision
 from distillkit.engine.recording import Recorder, only_tensors, recorded
+from distillkit.engine.stepping import PlainStepping, Stepping
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
 from distillkit.outputs import call, logits_of
@@ -37,16 +36,18 @@ class Update:
         precision: Precision,
         clip_norm: float | None,
         recorder: Recorder | None = None,
+        one_pass: bool = False,
     ) -> None:
-        self._forward, self._loss, self._optimizer = forward, loss, optimizer
-        self._precision = precision
+        self._forward, self._loss, self._precision = forward, loss, precision
         # a compiled student draws as its compiler says
         self._dropouts = plain_dropouts(student, precision.device) if forward is student else ()
-        self._scaler = precision.scaler()
-        self._clipped: Callable[[], Any] = nullcontext
-        if clip_norm is not None:
-            parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
-            self._clipped = clipping_for(optimizer, parameters, clip_norm, scaled=self._scaler is not None)
+        parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
+        self._plain = PlainStepping(parameters, optimizer, precision, clip_norm)
+        self._stepping: Stepping = self._plain
+        self._taking_over = (
+            TakingOver(student, optimizer, precision, clip_norm, self._plain) if one_pass else None
+        )
+        self._first_of_epoch = True
         self._checked = False
         self._recorded: Callable[[Any], dict[str, Tensor]] | None = None
         if recorder is not None:
@@ -57,8 +58,12 @@ class Update:
                 ),
                 lambda: optimizer,
                 recorder,
-                scaled=self._scaler is not None,
+                scaled=self._plain.scaler is not None,
             )
+
+    def begin_epoch(self) -> None:
+        """Take nothing for granted of what may have happened to student and optimiser between epochs."""
+        self._stepping, self._first_of_epoch = self._plain, True
 
     def __call__(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         """Update the student; return the loss's contributions by name, scalars without gradients."""
@@ -80,33 +85,23 @@ class Update:
             return self._update(batch, teacher)
 
     def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
-        with self._precision.autocast():
-            student = Outputs(logits_of(self._student_output(batch), "The student"))
+        with self._stepping.standing():
+            with self._precision.autocast():
+                student = Outputs(logits_of(self._student_output(batch), "The student"))
+                if not self._checked:
+                    check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
+                contributions = contributions_of(
+                    self._loss, student=student, teacher=teacher, labels=batch.labels
+                )
             if not self._checked:
-                check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
-            contributions = contributions_of(
-                self._loss, student=student, teacher=teacher, labels=batch.labels
-            )
-        if not self._checked:
-            check_contributions(contributions)
-            self._checked = True
-        total = reduce(add, contributions.values())
-        self._optimizer.zero_grad(set_to_none=True)
-        if self._scaler is None:
-            with self._precision.backward():
-                total.backward()  # type: ignore[no-untyped-call]
-            with self._clipped():
-                self._optimizer.step()
-        else:
-            self._scaled_step(self._scaler, total)
+                check_contributions(contributions)
+                self._checked = True
+            self._stepping.back(reduce(add, contributions.values()))
+        self._stepping.step()
+        if self._first_of_epoch and self._taking_over is not None:
+            self._stepping = self._taking_over(batch.inputs) or self._plain
+        self._first_of_epoch = False
         return {name: value.detach() for name, value in contributions.items()}
-
-    def _scaled_step(self, scaler: GradScaler, total: Tensor) -> None:
-        scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        scaler.unscale_(self._optimizer)
-        with self._clipped():
-            scaler.step(self._optimizer)
-        scaler.update()
 
     def _student_output(self, batch: Batch) -> Any:
         try:

@@ -260,6 +260,8 @@ def _as_bytes(predictions: Tensor) -> NDArray[np.uint8]:
 class _Watch(Callback):
     """Tells an observer how a run goes."""
 
+    only_watches = True
+
     def __init__(self, name: str, seed: int, observer: Observer) -> None:
         self._run, self._observer = run_name(name, seed), observer
         self._steps = 0

@@ -52,6 +52,11 @@ class StackedOptimizer:
         """The one that steps the stacked weights now."""
         return self._optimizer
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all students' settings are the same, and each stacked tensor is one parameter."""
+        return self._uniform
+
     def zero_grad(self) -> None:
         """Forget the gradients."""
         for tensor in self._weights.trainable.values():

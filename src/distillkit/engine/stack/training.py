@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from distillkit.engine.callbacks import Callback, tell
+from distillkit.engine.callbacks import Callback, only_watched, tell
 from distillkit.engine.distiller import Distiller
 from distillkit.engine.evaluator import Evaluator
 from distillkit.engine.first_batch import check_contributions, check_outputs
 from distillkit.engine.modes import mode
+from distillkit.engine.one_pass.stepping import one_pass_pays
 from distillkit.engine.order import epoch_seed
 from distillkit.engine.randomness import own_randomness
 from distillkit.engine.recording import recorded
@@ -24,10 +27,11 @@ from distillkit.engine.settings import advance
 from distillkit.engine.sources import ResidentSource
 from distillkit.engine.stack.architecture import fingerprint
 from distillkit.engine.stack.batches import Learner, StackedBatch, StackedBatches
-from distillkit.engine.stack.forward import Forward
+from distillkit.engine.stack.forward import ByLayers, Forward
 from distillkit.engine.stack.log import StackLog
 from distillkit.engine.stack.losses import Contributions, Members, MembersLoss, members_alike
 from distillkit.engine.stack.optimizer import StackedOptimizer
+from distillkit.engine.stack.stepping import StackedStepping
 from distillkit.engine.stack.weights import StackedWeights
 from distillkit.engine.teacher_signal import TeacherSignal
 from distillkit.engine.update import contributions_of, explain_batch_of_one
@@ -72,7 +76,7 @@ def train_stack(members: Sequence[Member], source: ResidentSource, forward: Forw
     going = list(members)
     done = 0
     while going and done < epochs:
-        stack = _Stack(going, source, forward, checked=done > 0)
+        stack = _Stack(going, source, forward, epochs - done, checked=done > 0)
         try:
             while done < epochs and len(stack.going) == len(going):
                 stack.train_epoch()
@@ -86,7 +90,13 @@ class _Stack:
     """Students that train together, until one of them leaves."""
 
     def __init__(
-        self, members: Sequence[Member], source: ResidentSource, forward: Forward, *, checked: bool
+        self,
+        members: Sequence[Member],
+        source: ResidentSource,
+        forward: Forward,
+        epochs: int,
+        *,
+        checked: bool,
     ) -> None:
         self._members = members
         self.going = list(members)
@@ -98,7 +108,6 @@ class _Stack:
         for member in members:
             self._refuse_other_architecture(member)
         self._batches = StackedBatches(source, [member.learner() for member in members])
-        self._clip_norms = _clip_norms(distillers)
         self._losses: list[tuple[Members, MembersLoss]] = []
         self._epochs = 0
         self._weights = StackedWeights(students)
@@ -108,6 +117,13 @@ class _Stack:
                 distiller.optimizer.step()
             self._optimizer = StackedOptimizer(
                 [distiller.optimizer for distiller in distillers], students, self._weights
+            )
+            self._stepping = StackedStepping(
+                self._weights,
+                self._optimizer,
+                self._precision,
+                [math.inf if one.clip_norm is None else one.clip_norm for one in distillers],
+                one_pass=self._one_pass(distillers, epochs),
             )
         except BaseException:
             self._weights.release()
@@ -122,6 +138,15 @@ class _Stack:
             self._step = lambda batch: step(
                 {"inputs": batch.inputs, "labels": batch.labels, "teacher": batch.teacher}
             )
+
+    def _one_pass(self, distillers: Sequence[Distiller], epochs: int) -> bool:
+        """Whether updates are made by one compiled pass; of plain layers, all of whose weights are cast."""
+        if not isinstance(self._forward, ByLayers):
+            return False
+        if not all(one.compile == "auto" and only_watched(one.callbacks) for one in distillers):
+            return False
+        weights = sum(stacked.numel() for stacked in self._weights.trainable.values())
+        return one_pass_pays("auto", self._precision, weights, epochs * self._batches.steps)
 
     def close(self) -> None:
         """Hand weights and the optimisers' state back to the students."""
@@ -143,6 +168,7 @@ class _Stack:
         watchers = [member.distiller for member in self._members if member.watches("on_step_end")]
         seeds = [epoch_seed(member.distiller.seed, member.distiller.epochs_done) for member in self._members]
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._stepping.begin_epoch()
         with own_randomness(seeds[0], self._device), self._training():
             for step, batch in enumerate(self._batches.epoch(self._epochs), start=1):
                 log.add(self._step(batch))
@@ -218,17 +244,14 @@ class _Stack:
                 )
                 for group, loss in self._losses
             ]
-        total = sum(values.sum() for _, contributions in found for values in contributions.values())
-        self._optimizer.zero_grad()
-        with self._precision.backward():
-            total.backward()  # type: ignore[union-attr]
-        self._clip()
-        self._optimizer.step()
+        sums = [values.sum() for _, contributions in found for values in contributions.values()]
+        self._stepping.back(reduce(add, sums))
+        self._stepping.step()
         return found
 
     def _logits(self, batch: StackedBatch) -> Tensor:
         try:
-            return self._forward(self._weights.all(), batch.inputs, len(self._members), self._generators)
+            return self._forward(self._stepping.weights(), batch.inputs, len(self._members), self._generators)
         except ValueError as error:
             explain_batch_of_one(error)
             raise
@@ -258,21 +281,3 @@ class _Stack:
             names,
         )
         return [(group, MembersLoss(group)) for group in groups]
-
-    @torch.no_grad()
-    def _clip(self) -> None:
-        if self._clip_norms is None:
-            return
-        stacked = self._weights.trainable.values()
-        gradients = [tensor.grad for tensor in stacked if tensor.grad is not None]
-        norms = torch.stack([torch.linalg.vector_norm(one.reshape(len(one), -1), dim=1) for one in gradients])
-        factors = (self._clip_norms / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp_(max=1.0)
-        for one in gradients:
-            one.mul_(factors.view(-1, *[1] * (one.dim() - 1)))
-
-
-def _clip_norms(distillers: Sequence[Distiller]) -> Tensor | None:
-    norms = [math.inf if one.clip_norm is None else one.clip_norm for one in distillers]
-    if all(math.isinf(norm) for norm in norms):
-        return None
-    return torch.tensor(norms, device=distillers[0].device)

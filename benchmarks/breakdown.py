@@ -11,6 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from distillkit import Callback, Distiller
 
 GROUPS = {
+    "the compiled pass": ("cpp_fused", "ompiled", "Dynamo", "AOT"),
     "products": ("mm", "gemm", "linear", "convolution"),
     "activations": ("clamp_min", "relu", "Relu", "threshold", "dropout"),
     "optimiser": ("sgd", "adam", "Optimizer.step"),
@@ -24,7 +25,7 @@ REST = "rest"
 
 
 class Profiled(Callback):
-    """Profiles a training from the end of its first epoch to the end of its last; it needs at least two."""
+    """Profiles the last epoch of a training, which needs at least two."""
 
     def __init__(self, device: torch.device) -> None:
         self._on_gpu = device.type == "cuda"
@@ -37,8 +38,8 @@ class Profiled(Callback):
         self._epochs = epochs
 
     def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
-        """Begin after the first, end after the last."""
-        if row["epoch"] == 1:
+        """Begin after the last but one, end after the last."""
+        if row["epoch"] == self._epochs - 1:
             self._profiler.start()
         if row["epoch"] == self._epochs:
             self._profiler.stop()

@@ -1,4 +1,4 @@
-"""An epoch of a teacher with dropout on jittered images: the tutorial's loader, and `fit` with `Jitter`."""
+"""A teacher with dropout on jittered images: the tutorial's loader, and `fit` with `Jitter`."""
 
 from __future__ import annotations
 

@@ -30,6 +30,10 @@ class LoopCost:
     a_step: float
     a_test: float
 
+    def mean(self, other: LoopCost) -> LoopCost:
+        """Half of this and half of another."""
+        return LoopCost((self.a_step + other.a_step) / 2, (self.a_test + other.a_test) / 2)
+
 
 def a_loop(kind: str, data: MnistData, device: torch.device, steps: int, turn: int) -> LoopCost:
     """Time `steps` steps, and a test of as many images, of the tutorial loop of a kind of network."""

@@ -224,3 +224,12 @@ def test_help_answers_without_torch() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_verbose_says_what_the_engine_decides() -> None:
+    """How students are stacked, and whether anything is compiled."""
+    plain = call(*SMALL_SWEEP, "--out", "plain")
+    assert "in stacks of" not in plain.stderr
+    told = call("-v", *SMALL_SWEEP, "--out", "told")
+    assert "students train in stacks of at most 3" in told.stderr
+    assert "torch.compile is off" in told.stderr

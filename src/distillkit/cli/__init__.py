@@ -9,6 +9,7 @@ import typer
 from distillkit.cli import folders, policies, reproduce, sweep, train
 from distillkit.cli.commands import Commands, ListsCommand, end_on_sigterm
 from distillkit.cli.console import stdout
+from distillkit.cli.logs import show_logs
 
 app = typer.Typer(
     cls=Commands,
@@ -42,6 +43,10 @@ def distillkit(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks, as DISTILLKIT_DEBUG=1 does.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Say what is decided on the way: stacks, compiling, precision."),
+    ] = False,
 ) -> None:
     """Distil any PyTorch teacher into any student, and repeat the experiments that started the field.
 
@@ -53,6 +58,7 @@ def distillkit(
 
     Exit codes: 0 done, 1 a check failed, 2 usage or configuration, 3 no data, 130 and 143 interrupted.
     """
+    show_logs(verbose=verbose)
 
 
 def main() -> None:

@@ -74,9 +74,9 @@ class Distiller:
         schedule_unit: What the schedule counts, `"epoch"` or `"step"`.
         clip_norm: Largest global norm of the gradients, > 0; `None` leaves them alone.
         precision: Of the forward pass: `"auto"`, `"fp32"`, `"tf32"`, `"bf16"` or `"fp16"`.
-        compile: Whether `torch.compile` is used: `"auto"`, `"on"` or `"off"`; or `"graphs"`, on a GPU: not
-            compiled, but whole updates recorded as CUDA graphs, for small networks. Gradients are then
-            nothing that a callback can see.
+        compile: Whether `torch.compile` is used: `"auto"`, where it pays; `"on"` or `"off"`; or `"graphs"`,
+            on a GPU: not compiled, but whole updates recorded as CUDA graphs, for small networks. Gradients
+            are nothing that a callback can see where updates are recorded, or compiled (see `Callback`).
         teacher_cache: Whether the teacher's answers are computed once: `"auto"` where that is known to be
             sound (tensors, the same view each time), `"on"` for a data set that you vouch for, `"off"` never;
             or a `TeacherCache` that several Distillers share, otherwise as `"auto"`.

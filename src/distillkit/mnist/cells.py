@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from distillkit.losses import HardLabels, Loss, SoftTargets, WeightedSum
+from distillkit.losses import HardLabels, Loss
 from distillkit.mnist.data import BACKGROUND
 from distillkit.mnist.models import NetworkSpec
-from distillkit.mnist.protocols import Protocol, Training
+from distillkit.mnist.protocols import Protocol, unless
+from distillkit.mnist.training import AnyTraining
 from distillkit.transfer_sets import Chain, Fraction, Full, Jitter, TransferSet
 
 TEACHER = "teacher"
@@ -34,13 +35,15 @@ class Cell(BaseModel):
 
     name: str
     network: NetworkSpec
-    training: Training
+    training: AnyTraining
     loss: Loss
     transfer_set: TransferSet
     has_teacher: bool
     correction: BiasCorrection | None = None
     chooses_shift_of: tuple[int, ...] = ()
     """Classes whose bias this run chooses a shift for, on the cases that its transfer set leaves out."""
+    background: float = unless(BACKGROUND)
+    """What a pixel without ink is, for this network."""
 
     def config(self, **more: Any) -> dict[str, Any]:
         """The whole configuration of a run as plain data, and what the caller adds."""
@@ -55,14 +58,12 @@ def teacher_cell(protocol: Protocol, seed: int, *, dropout: bool) -> Cell:
         network=protocol.teacher if dropout else protocol.teacher_without_dropout(),
         training=protocol.teacher_training,
         loss=HardLabels(),
-        transfer_set=Jitter(pixels=protocol.jitter_pixels, fill=BACKGROUND, shifts="rounded", seed=seed),
+        transfer_set=Jitter(
+            pixels=protocol.jitter_pixels, fill=protocol.background, shifts=protocol.jitter_shifts, seed=seed
+        ),
         has_teacher=False,
+        background=protocol.background,
     )
-
-
-def plain_sum(temperature: float) -> WeightedSum:
-    """The report's loss: the soft-target loss and the cross-entropy, added as they are."""
-    return WeightedSum(terms={"soft": SoftTargets(temperature=temperature), "hard": HardLabels()})
 
 
 def student_cell(
@@ -84,6 +85,7 @@ def student_cell(
         transfer_set=transfer_set or Full(),
         has_teacher=not isinstance(loss, HardLabels),
         correction=correction,
+        background=protocol.background,
     )
 
 
@@ -93,8 +95,9 @@ def baseline_cell(protocol: Protocol, hidden_units: int, **more: Any) -> Cell:
 
 
 def distilled_cell(protocol: Protocol, hidden_units: int, temperature: float, **more: Any) -> Cell:
-    """A student of the report's loss at a temperature."""
-    return student_cell(protocol, hidden_units, plain_sum(temperature), f"T{temperature:g}", **more)
+    """A student of the protocol's loss at a temperature."""
+    loss = protocol.student_loss(temperature)
+    return student_cell(protocol, hidden_units, loss, f"T{temperature:g}", **more)
 
 
 def tuning_cell(cell: Cell, correction: BiasCorrection, seed: int) -> Cell:

@@ -20,7 +20,7 @@ from distillkit.experiments import SettledPrecision, config_id, environment
 from distillkit.experiments.observer import Observer
 from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
 from distillkit.mnist.cells import FRACTION_KEPT, Cell
-from distillkit.mnist.data import MnistData
+from distillkit.mnist.data import BACKGROUND, MnistData, with_background
 from distillkit.transfer_sets import Fraction
 
 
@@ -37,17 +37,18 @@ class Laboratory:
     teacher_cache: TeacherCache = field(default_factory=TeacherCache)
     """Each teacher's answers, asked once for all of its students."""
 
-    def train(self) -> tuple[Tensor, Tensor]:
-        """Training images, `[60000, 1, 28, 28]`, and labels, on the device."""
-        return self.data.train_images.view(-1, 1, 28, 28).to(self.device), self.data.train_labels.to(
-            self.device
-        )
+    def train(self, cell: Cell) -> tuple[Tensor, Tensor]:
+        """Training images as the cell has them, `[60000, 1, 28, 28]`, and labels, on the device."""
+        return self._images(self.data.train_images, cell), self.data.train_labels.to(self.device)
 
-    def test(self) -> tuple[Tensor, Tensor]:
-        """Test images, `[10000, 1, 28, 28]`, and labels, on the device."""
-        return self.data.test_images.view(-1, 1, 28, 28).to(self.device), self.data.test_labels.to(
-            self.device
-        )
+    def test(self, cell: Cell) -> tuple[Tensor, Tensor]:
+        """Test images as the cell has them, `[10000, 1, 28, 28]`, and labels, on the device."""
+        return self._images(self.data.test_images, cell), self.data.test_labels.to(self.device)
+
+    def _images(self, images: Tensor, cell: Cell) -> Tensor:
+        if cell.background != BACKGROUND:
+            images = with_background(images, cell.background)
+        return images.view(-1, 1, 28, 28).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,10 @@ def train_cells(
     distillers = [_distiller(cell, seed, laboratory, teacher) for cell in cells]
     histories = fit_together(
         distillers,
-        laboratory.train(),
+        laboratory.train(cells[0]),
         epochs=cells[0].training.epochs,
         batch_size=cells[0].training.batch_size,
-        evaluate_on=laboratory.test(),
+        evaluate_on=laboratory.test(cells[0]),
         stack_size=len(cells),
     )
     each = (time.perf_counter() - began) / len(cells)
@@ -123,7 +124,7 @@ def _trained(
 ) -> Trained:
     began = time.perf_counter()
     config = run_config(cell, laboratory, teacher_id)
-    evaluation = distiller.evaluate(laboratory.test())
+    evaluation = distiller.evaluate(laboratory.test(cell))
     correction = None
     if cell.chooses_shift_of:
         correction = _chosen_on_held_out(distiller, cell, seed, laboratory)
@@ -145,12 +146,15 @@ def _trained(
     }
     corrected = []
     if cell.correction is not None:
-        corrected = _corrected(distiller, cell.correction.classes, line, laboratory, held_out_shift)
+        corrected = _corrected(distiller, cell, cell.correction.classes, line, laboratory, held_out_shift)
     return Trained([*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student)
 
 
 def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
     training = cell.training
+    labels = laboratory.data.train_labels
+    chosen = len(cell.transfer_set.select(len(labels), labels))
+    steps = training.epochs * math.ceil(chosen / training.batch_size)
     callbacks: list[Callback] = [_Watch(cell.name, seed, laboratory.observer)]
     if training.max_squared_norm is not None:
         callbacks.append(MaxNorm(training.max_squared_norm))
@@ -159,16 +163,9 @@ def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module
         student=cell.network.build(seed).to(laboratory.device),
         loss=cell.loss,
         transfer_set=cell.transfer_set,
-        optimizer=lambda parameters: torch.optim.SGD(
-            parameters,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            fused=True,
-        ),
-        schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(
-            optimizer, training.learning_rate_decay
-        ),
+        optimizer=training.build_optimizer,
+        schedule=lambda optimizer: training.build_schedule(optimizer, steps),
+        schedule_unit=training.schedule_unit,
         clip_norm=training.clip_norm,
         precision=laboratory.precision,
         teacher_cache=laboratory.teacher_cache,
@@ -190,7 +187,7 @@ def _curve(history: pd.DataFrame | DivergenceError) -> dict[str, Any] | None:
 def _chosen_on_held_out(
     distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory
 ) -> dict[str, Any]:
-    images, labels = laboratory.train()
+    images, labels = laboratory.train(cell)
     kept = Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)
     held_out = torch.ones(len(labels), dtype=torch.bool)
     held_out[kept] = False
@@ -206,15 +203,16 @@ def _chosen_on_held_out(
 
 def _corrected(
     distiller: Distiller,
+    cell: Cell,
     classes: tuple[int, ...],
     line: Mapping[str, Any],
     laboratory: Laboratory,
     held_out_shift: float | None,
 ) -> list[Kept]:
     """The run's results after each of the corrections."""
-    images, labels = laboratory.test()
+    images, labels = laboratory.test(cell)
     logits = distiller.logits(images)
-    training_logits = distiller.logits(laboratory.train()[0])
+    training_logits = distiller.logits(laboratory.train(cell)[0])
     shifts = {"test-tuned": best_shift(logits, labels, classes)}
     if held_out_shift is not None:
         shifts["held-out"] = held_out_shift

@@ -61,7 +61,7 @@ def test_the_ramp_makes_the_updates_of_2012() -> None:
             share = 1.0 if epoch == step == 0 else 1 - momentum
             velocity = momentum * velocity + share * gradient
             expected -= rate * velocity
-            assert float(weight) == pytest.approx(expected)
+            assert weight.item() == pytest.approx(expected)
         schedule.step()
 
 

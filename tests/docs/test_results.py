@@ -10,8 +10,8 @@ import pytest
 
 from distillkit.experiments import config_id, read_results
 from distillkit.mnist.data import load_mnist
+from distillkit.mnist.plan import reproduction_stages
 from distillkit.mnist.protocols import PROTOCOLS
-from distillkit.mnist.reproduction import reproduction_stages
 from distillkit.mnist.verify import verify_folder
 
 ROOT = Path(__file__).resolve().parents[2]

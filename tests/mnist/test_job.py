@@ -16,8 +16,9 @@ from distillkit.experiments import read_results
 from distillkit.experiments.observer import Silent
 from distillkit.mnist import job, runs
 from distillkit.mnist.data import MnistData
+from distillkit.mnist.plan import quick_stages, reproduction_stages
 from distillkit.mnist.protocols import REPORT_2025, NetworkSpec, Protocol
-from distillkit.mnist.reproduction import quick_stages, reproduce, reproduction_stages
+from distillkit.mnist.reproduction import reproduce
 from distillkit.mnist.runs import Laboratory
 from distillkit.mnist.sweep import sweep
 

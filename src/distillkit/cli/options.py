@@ -43,6 +43,10 @@ Protocol = Annotated[
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0 to N - 1. More can be added later.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Instead of the protocol's, for teacher and students.", show_default=False),
+]
 Data = Annotated[
     DataName,
     typer.Option(

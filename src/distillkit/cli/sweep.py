@@ -28,10 +28,7 @@ def sweep(
         ),
     ] = None,
     seeds: options.Seeds = 1,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Instead of the protocol's, for teacher and students.", show_default=False),
-    ] = None,
+    epochs: options.Epochs = None,
     protocol: options.Protocol = options.ProtocolName.REPORT_2025,
     data: options.Data = options.DataName.AUTO,
     data_dir: options.DataDir = None,

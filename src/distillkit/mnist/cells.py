@@ -18,6 +18,10 @@ FRACTION_KEPT = 11 / 12
 """Of the training cases in a run that only chooses a bias: 55,000 are learnt from, 5,000 held out."""
 
 
+TEST_TUNED, HELD_OUT, LABEL_FREE = "test-tuned", "held-out", "label-free"
+"""How the shift of a corrected bias is chosen."""
+
+
 class BiasCorrection(BaseModel):
     """Biases of the classes that a student saw too seldom, or too often, shifted after the training."""
 
@@ -26,6 +30,11 @@ class BiasCorrection(BaseModel):
     classes: tuple[int, ...]
     held_out: bool
     """Whether the shift is also chosen on held-out training cases, which takes a run of its own."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Each way of choosing the shift gives a result of its own."""
+        return (TEST_TUNED, HELD_OUT, LABEL_FREE) if self.held_out else (TEST_TUNED, LABEL_FREE)
 
 
 class Cell(BaseModel):

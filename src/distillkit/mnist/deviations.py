@@ -30,6 +30,7 @@ _PAPER: Mapping[str, tuple[str, ...]] = {
     "report-2025-code": (*_SHORT, *_CODE_NET),
     "hinton-2015": (
         "The schedule and the weight constraint are those of a public re-implementation of the 2012 paper.",
+        "PyTorch's default initial values.",
     ),
     "modern": ("The paper's architectures with a short recipe of our own in place of 3,000 epochs.",),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +11,34 @@ from torch import nn
 
 from distillkit.experiments import ResultStore, config_id, write_atomically
 from distillkit.mnist.cells import Cell, tuning_cell
-from distillkit.mnist.runs import Kept, Laboratory, run_config, run_name, train_cells
+from distillkit.mnist.estimate import Estimates
+from distillkit.mnist.runs import Kept, Laboratory, corrected_config, run_config, run_name, train_cells
 from distillkit.mnist.stacks import stacks_of
 
 Stages = Sequence[Sequence[Cell]]
 
 
 def run_job(
-    stages_of: Callable[[int], Stages], seeds: int, laboratory: Laboratory, store: ResultStore
+    teacher_of: Callable[[int], Cell],
+    stages_of: Callable[[int], Stages],
+    seeds: int,
+    laboratory: Laboratory,
+    store: ResultStore,
 ) -> list[dict[str, Any]]:
     """Train what is not yet in the store, stage by stage, each with every seed; return all results.
 
     Args:
-        stages_of: The cells of a seed, in stages; the very first is the teacher of all others.
+        teacher_of: The teacher of a seed's cells. It has a result of its own where it is one of them.
+        stages_of: The cells of a seed, in stages.
         seeds: The seeds are 0 to `seeds` − 1.
         laboratory: Data, device, precision and who watches.
         store: Opened for writing.
     """
-    job = _Job(stages_of, seeds, laboratory, store)
-    planned = [(seed, cell) for seed, cells in job.plan for cell in cells]
-    laboratory.observer.planned(
-        {run_name(cell.name, seed): _cost(cell) for seed, cell in planned},
-        frozenset(run_name(cell.name, seed) for seed, cell in planned if job.line(cell, seed) is not None),
-    )
+    job = _Job(teacher_of, stages_of, seeds, laboratory, store)
+    laboratory.observer.planned(job.costs(), job.finished())
     for seed, cells in job.plan:
         # a stack whole, so that what a kill left of it does not change the others' last digits
-        if any(job.line(cell, seed) is None for cell in cells):
+        if not all(job.has(cell, seed) for cell in cells):
             job.run(cells, seed)
     return store.results
 
@@ -46,7 +47,12 @@ class _Job:
     """The runs of a job, and the teachers trained so far."""
 
     def __init__(
-        self, stages_of: Callable[[int], Stages], seeds: int, laboratory: Laboratory, store: ResultStore
+        self,
+        teacher_of: Callable[[int], Cell],
+        stages_of: Callable[[int], Stages],
+        seeds: int,
+        laboratory: Laboratory,
+        store: ResultStore,
     ) -> None:
         self._laboratory, self._store = laboratory, store
         by_seed = [stages_of(seed) for seed in range(seeds)]
@@ -56,7 +62,7 @@ class _Job:
             for seed, stage in enumerate(stages)
             for cells in stacks_of(_with_tuning(stage, seed), laboratory.device)
         ]
-        self._teacher_cells = [stages[0][0] for stages in by_seed]
+        self._teacher_cells = [teacher_of(seed) for seed in range(seeds)]
         self._teacher_ids = [
             config_id(run_config(cell, laboratory, None), seed)
             for seed, cell in enumerate(self._teacher_cells)
@@ -66,6 +72,30 @@ class _Job:
     def line(self, cell: Cell, seed: int) -> dict[str, Any] | None:
         """The cell's line in the results, if it is there."""
         return self._store.get(config_id(run_config(cell, self._laboratory, self._teacher_ids[seed]), seed))
+
+    def has(self, cell: Cell, seed: int) -> bool:
+        """Whether the cell's line is in the results, and those of its corrections."""
+        line = self.line(cell, seed)
+        kinds = () if cell.correction is None else cell.correction.kinds
+        return line is not None and all(
+            self._store.get(config_id(corrected_config(line["config"], kind), seed)) for kind in kinds
+        )
+
+    def finished(self) -> frozenset[str]:
+        """The runs that are done already."""
+        return frozenset(
+            run_name(cell.name, seed) for seed, cells in self.plan for cell in cells if self.has(cell, seed)
+        )
+
+    def costs(self) -> dict[str, float]:
+        """Estimated seconds of every run; 0 of those that need no run any more."""
+        estimates = Estimates(self._laboratory)
+        costs: dict[str, float] = {}
+        for seed, cells in self.plan:
+            todo = not all(self.has(cell, seed) for cell in cells)
+            seconds = estimates.seconds(cells, self._untrained_teacher()) if todo else 0.0
+            costs |= {run_name(cell.name, seed): seconds / len(cells) for cell in cells}
+        return costs
 
     def run(self, cells: Sequence[Cell], seed: int) -> None:
         """Train the cells and keep what is to be kept."""
@@ -110,6 +140,9 @@ class _Job:
                 self._keep_teacher(seed, train_cells([cell], seed, self._laboratory)[0].network)
         return self._teachers[seed]
 
+    def _untrained_teacher(self) -> nn.Module:
+        return self._teacher_cells[0].network.build(0).to(self._laboratory.device)
+
     def _keep_teacher(self, seed: int, network: nn.Module) -> None:
         self._teachers[seed] = network
         write_atomically(self._weights(seed), save(network.state_dict()))
@@ -126,17 +159,3 @@ def _with_tuning(cells: Sequence[Cell], seed: int) -> list[Cell]:
             result.append(tuning_cell(cell, cell.correction, seed))
         result.append(cell)
     return result
-
-
-def _cost(cell: Cell) -> float:
-    """Roughly what a run takes, in multiply-adds an example and epoch: for the time left."""
-    widths = (784, *cell.network.hidden_units, 10)
-    products = sum(before * after for before, after in pairwise(widths))
-    share = {"omit_classes": 0.9, "only_classes": 0.2}.get(_selection(cell), 1.0)
-    masks = 400.0 * sum(cell.network.hidden_units) * bool(cell.network.hidden_dropout)
-    return (products + 60_000 + masks) * share * cell.training.epochs
-
-
-def _selection(cell: Cell) -> str:
-    parts = getattr(cell.transfer_set, "parts", (cell.transfer_set,))
-    return str(parts[-1].to_dict()["kind"])

@@ -19,7 +19,7 @@ from distillkit.errors import DivergenceError
 from distillkit.experiments import SettledPrecision, config_id, environment
 from distillkit.experiments.observer import Observer
 from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
-from distillkit.mnist.cells import FRACTION_KEPT, Cell
+from distillkit.mnist.cells import FRACTION_KEPT, HELD_OUT, LABEL_FREE, TEST_TUNED, Cell
 from distillkit.mnist.data import BACKGROUND, MnistData, with_background
 from distillkit.transfer_sets import Fraction
 
@@ -59,6 +59,11 @@ class Kept:
     predictions: NDArray[np.uint8]
 
 
+def corrected_config(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The configuration of a run's result after a correction of its biases."""
+    return {**config, "name": f"{config['name']}-bias-{kind}", "correction": kind}
+
+
 def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> dict[str, Any]:
     """The whole configuration of a cell's run, but for the seed."""
     return cell.config(
@@ -96,7 +101,7 @@ def train_cells(
         held_out_shift: The shift that a tuning run chose for the cells' correction.
     """
     began = time.perf_counter()
-    distillers = [_distiller(cell, seed, laboratory, teacher) for cell in cells]
+    distillers = [distiller_for(cell, seed, laboratory, teacher) for cell in cells]
     histories = fit_together(
         distillers,
         laboratory.train(cells[0]),
@@ -150,7 +155,8 @@ def _trained(
     return Trained([*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student)
 
 
-def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+def distiller_for(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+    """What trains a cell with a seed, before its first step."""
     training = cell.training
     labels = laboratory.data.train_labels
     chosen = len(cell.transfer_set.select(len(labels), labels))
@@ -213,14 +219,14 @@ def _corrected(
     images, labels = laboratory.test(cell)
     logits = distiller.logits(images)
     training_logits = distiller.logits(laboratory.train(cell)[0])
-    shifts = {"test-tuned": best_shift(logits, labels, classes)}
+    shifts = {TEST_TUNED: best_shift(logits, labels, classes)}
     if held_out_shift is not None:
-        shifts["held-out"] = held_out_shift
-    shifts["label-free"] = prior_matching_shift(training_logits, classes)
+        shifts[HELD_OUT] = held_out_shift
+    shifts[LABEL_FREE] = prior_matching_shift(training_logits, classes)
     kept = []
     for kind, shift in shifts.items():
         correction = {"kind": kind, "classes": list(classes), "shift": round(shift, 4), "parent": line["id"]}
-        config = {**line["config"], "name": f"{line['name']}-bias-{kind}", "correction": kind}
+        config = corrected_config(line["config"], kind)
         evaluation = metrics.evaluate_logits(shifted(logits, classes, shift), labels)
         corrected = {
             **line,
@@ -230,7 +236,7 @@ def _corrected(
             **_numbers(evaluation),
             "curve": None,
             "correction": correction,
-            "tuned_on_test": kind == "test-tuned",
+            "tuned_on_test": kind == TEST_TUNED,
         }
         kept.append(Kept(corrected, _as_bytes(evaluation.predictions)))
     return kept

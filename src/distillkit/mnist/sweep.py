@@ -73,11 +73,11 @@ def sweep(
         "seeds": seeds,
     }
 
-    def stages_of(seed: int) -> list[list[Cell]]:
-        return [[teacher_cell(protocol, seed, dropout=True)], *stages]
+    def teacher_of(seed: int) -> Cell:
+        return teacher_cell(protocol, seed, dropout=True)
 
     with ResultStore(folder, settings, may_differ=("seeds",), overwrite=overwrite) as store:
-        return run_job(stages_of, seeds, laboratory, store)
+        return run_job(teacher_of, lambda seed: [[teacher_of(seed)], *stages], seeds, laboratory, store)
 
 
 def _losses(name: str, temperatures: Sequence[float]) -> list[tuple[str, Loss]]:

@@ -39,7 +39,7 @@ def test_the_long_protocols_have_the_papers_grid(protocol: Protocol) -> None:
     grid = {f"D{width}-T{temperature:g}" for width in WIDTHS for temperature in TEMPERATURES}
     assert (len(WIDTHS), len(TEMPERATURES)) == (5, 12)
     assert grid | {f"D{width}-noKD" for width in WIDTHS} <= set(cells)
-    assert len(cells) == len(set(cells)) == 1 + 5 * 13 + 3
+    assert len(cells) == len(set(cells)) == 1 + 5 * 13 + 3 + 3 * 4 + 10 + 2
 
 
 @pytest.mark.parametrize(

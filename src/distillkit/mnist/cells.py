@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from distillkit.losses import HardLabels, Loss
+from distillkit.losses import HardLabels, Loss, SoftTargets
 from distillkit.mnist.data import BACKGROUND
 from distillkit.mnist.models import NetworkSpec
+from distillkit.mnist.pools import Pool
 from distillkit.mnist.protocols import Protocol, unless
 from distillkit.mnist.training import AnyTraining
 from distillkit.transfer_sets import Chain, Fraction, Full, Jitter, TransferSet
 
 TEACHER = "teacher"
+MEMBERS = 10
+"""Nets of an ensemble."""
+_BETWEEN_STARTS = 1_000_000
+"""More than anybody has seeds."""
+Average = Literal["probabilities", "logits"]
+AVERAGES: tuple[Average, ...] = ("probabilities", "logits")
 FRACTION_KEPT = 11 / 12
 """Of the training cases in a run that only chooses a bias: 55,000 are learnt from, 5,000 held out."""
 
@@ -53,6 +60,21 @@ class Cell(BaseModel):
     """Classes whose bias this run chooses a shift for, on the cases that its transfer set leaves out."""
     background: float = unless(BACKGROUND)
     """What a pixel without ink is, for this network."""
+    pool: Pool | None = unless(None)
+    """Unlabelled images to learn from in place of the training set."""
+    start: int = unless(0)
+    """Which of several runs of one seed: each has other initial values and another order of the data."""
+    ensemble: Average | None = unless(None)
+    """What is averaged over the nets of `MEMBERS` starts that teach this one, in place of the teacher."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this is a net of an ensemble."""
+        return self.start > 0
+
+    def seed(self, seed: int) -> int:
+        """The seed of initial values, order and dropout in the run of a seed."""
+        return seed + _BETWEEN_STARTS * self.start
 
     def config(self, **more: Any) -> dict[str, Any]:
         """The whole configuration of a run as plain data, and what the caller adds."""
@@ -107,6 +129,30 @@ def distilled_cell(protocol: Protocol, hidden_units: int, temperature: float, **
     """A student of the protocol's loss at a temperature."""
     loss = protocol.student_loss(temperature)
     return student_cell(protocol, hidden_units, loss, f"T{temperature:g}", **more)
+
+
+def pool_cell(protocol: Protocol, hidden_units: int, temperature: float, pool: Pool) -> Cell:
+    """A student of the teacher's soft targets alone, on unlabelled images."""
+    name = f"T{temperature:g}-{pool.images}-{pool.number}"
+    cell = student_cell(protocol, hidden_units, SoftTargets(temperature=temperature), name)
+    return cell.model_copy(update={"pool": pool})
+
+
+def member_cells(protocol: Protocol, hidden_units: int) -> list[Cell]:
+    """The nets of an ensemble: baselines that start anew."""
+    baseline = baseline_cell(protocol, hidden_units)
+    return [
+        baseline.model_copy(update={"name": f"{baseline.name}-member-{start}", "start": start})
+        for start in range(1, MEMBERS + 1)
+    ]
+
+
+def ensemble_student_cell(
+    protocol: Protocol, hidden_units: int, temperature: float, average: Average
+) -> Cell:
+    """One net distilled from the ensemble."""
+    cell = distilled_cell(protocol, hidden_units, temperature, suffix=f"-of-mean-{average}")
+    return cell.model_copy(update={"ensemble": average})
 
 
 def tuning_cell(cell: Cell, correction: BiasCorrection, seed: int) -> Cell:

@@ -68,7 +68,7 @@ def build_ledger(
         "command": made_by,
         "one_seed_test": "exact McNemar test" if evidence.labels is not None else "two-proportion z test",
         "versions": versions,
-        "rows": [_row(claim, numbers, evidence, made_by) for claim in claims()],
+        "rows": [_row(claim, numbers, evidence, made_by) for claim in claims(evidence.protocol)],
     }
 
 

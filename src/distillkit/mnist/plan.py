@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells import BiasCorrection, Cell, baseline_cell, distilled_cell, teacher_cell
+from distillkit.mnist.cells import (
+    AVERAGES,
+    BiasCorrection,
+    Cell,
+    baseline_cell,
+    distilled_cell,
+    ensemble_student_cell,
+    member_cells,
+    pool_cell,
+    teacher_cell,
+)
 from distillkit.mnist.claims import REPORT_PROTOCOLS
+from distillkit.mnist.pools import Pool
 from distillkit.mnist.protocols import Protocol
 from distillkit.transfer_sets import OmitClasses, OnlyClasses
 
@@ -16,6 +28,8 @@ _PAPERS = ("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8")
 REPORTS_WIDTHS = (30, 300, 800)
 REPORTS_TEMPERATURES = (1.0, 2.0, 4.0, 10.0, 20.0, 50.0)
 WIDTHS = (10, 30, 100, 300, 800)
+POOLS: tuple[Literal["training", "fonts", "noise"], ...] = ("training", "fonts", "noise")
+POOL_SIZES = (100, 1_000, 10_000, 60_000)
 TEMPERATURES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 10.0, 20.0, 50.0, 100.0)
 
 _Wanted = tuple[frozenset[str], Cell]
@@ -28,9 +42,9 @@ def experiments_of(protocol: Protocol) -> tuple[str, ...]:
     Example:
         >>> from distillkit.mnist.protocols import MODERN
         >>> experiments_of(MODERN)
-        ('H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'H7', 'H8')
+        ('H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'H7', 'H8', 'H11', 'H12')
     """
-    return (*_PAPERS, NO_DROPOUT) if protocol.name in REPORT_PROTOCOLS else _PAPERS
+    return (*_PAPERS, *((NO_DROPOUT,) if protocol.name in REPORT_PROTOCOLS else ("H11", "H12")))
 
 
 def chosen_experiments(protocol: Protocol, ids: Collection[str]) -> tuple[str, ...]:
@@ -62,7 +76,7 @@ def reproduction_stages(protocol: Protocol, seed: int, only: Collection[str] = (
     temperatures = REPORTS_TEMPERATURES if reports else TEMPERATURES
     teacher = teacher_cell(protocol, seed, dropout=True)
     students = [
-        _for("H2 H4", baseline_cell(protocol, 800)),
+        _for("H2 H4 H11", baseline_cell(protocol, 800)),
         _for("H3 H4", distilled_cell(protocol, 800, 20)),
     ]
     grids = {width: _grid(protocol, width, temperatures) for width in widths}
@@ -73,9 +87,9 @@ def reproduction_stages(protocol: Protocol, seed: int, only: Collection[str] = (
         no_dropout = [_for(NO_DROPOUT, teacher_cell(protocol, seed, dropout=False))]
         later = [grids[30], transfers, no_dropout, grids[300], grids[800]]
     else:
-        later = [transfers, *grids.values()]
+        later = [transfers, *grids.values(), _unlabelled(protocol), *_ensembles(protocol)]
     stages = [[cell for ids, cell in stage if ids & chosen] for stage in (students, *later)]
-    taught = any(cell.has_teacher for stage in stages for cell in stage)
+    taught = any(cell.has_teacher and cell.ensemble is None for stage in stages for cell in stage)
     stages[0] = [*([teacher] if taught or "H1" in chosen else []), *stages[0]]
     return stages
 
@@ -113,3 +127,15 @@ def _transfers(protocol: Protocol, chosen: Collection[str], *, held_out: bool) -
         _for("H5 H6", omitted),
         _for("H7 H8", alone),
     ]
+
+
+def _unlabelled(protocol: Protocol) -> list[_Wanted]:
+    """Students on images that nobody has labelled, of several kinds and numbers."""
+    pools = [Pool(images=images, number=number) for images in POOLS for number in POOL_SIZES]
+    return [_for("H11", pool_cell(protocol, 800, 20, pool)) for pool in pools]
+
+
+def _ensembles(protocol: Protocol) -> list[list[_Wanted]]:
+    """Ten nets, and those that learn from all ten."""
+    taught = [ensemble_student_cell(protocol, 800, 20, average) for average in AVERAGES]
+    return [[_for("H12", cell) for cell in cells] for cells in (member_cells(protocol, 800), taught)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from distillkit.experiments.many_tests import alike, holm
+from distillkit.experiments.many_tests import alike, apart, holm
 
 
 def test_holm_is_its_definition() -> None:
@@ -33,6 +33,16 @@ def test_alike_is_two_one_sided_tests() -> None:
         stats.ttest_1samp(differences, -5, alternative="greater").pvalue,
     )
     assert alike(first, second, margin=5) == pytest.approx(expected)
+
+
+def test_apart_is_the_other_side() -> None:
+    """Twice scipy's p-value that the differences are beyond the nearer margin, whichever comes first."""
+    first, second = [150.0, 152.0, 149.0, 155.0], [161.0, 160.0, 164.0, 161.0]
+    p = stats.ttest_1samp(np.subtract(first, second), -5, alternative="less").pvalue
+    assert apart(first, second, margin=5) == pytest.approx(2 * p)
+    assert apart(second, first, margin=5) == pytest.approx(2 * p)
+    assert apart(first, second, margin=50) == 1.0
+    assert apart([150], [190], margin=5) is None
 
 
 def test_alike_needs_a_spread() -> None:

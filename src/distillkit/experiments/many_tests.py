@@ -49,7 +49,7 @@ def alike(first: Sequence[float], second: Sequence[float], *, margin: float) -> 
 
     Example:
         >>> round(alike([150, 152, 149], [151, 150, 151], margin=15), 4)
-        0.0037
+        0.0033
 
     Reference:
         D. J. Schuirmann, "A comparison of the two one-sided tests procedure and the power approach",
@@ -58,3 +58,24 @@ def alike(first: Sequence[float], second: Sequence[float], *, margin: float) -> 
     below = paired_test([one - margin for one in first], second, alternative="less")
     above = paired_test([one + margin for one in first], second, alternative="greater")
     return None if below.p is None or above.p is None else max(below.p, above.p)
+
+
+def apart(first: Sequence[float], second: Sequence[float], *, margin: float) -> float | None:
+    """Whether two settings differ by more than a margin, in whichever direction: the opposite of `alike`.
+
+    Args:
+        first: One number a seed.
+        second: The other setting's numbers, in the same order of seeds.
+        margin: The largest difference that still counts as alike, > 0.
+
+    Returns:
+        Twice the smaller p-value of two one-sided paired t tests: below a level, the means differ by more
+        than the margin. `None` for one pair, or differences that are all the same.
+
+    Example:
+        >>> round(apart([150, 152, 149], [181, 180, 181], margin=15), 4)
+        0.0061
+    """
+    lower = paired_test([one + margin for one in first], second, alternative="less")
+    higher = paired_test([one - margin for one in first], second, alternative="greater")
+    return None if lower.p is None or higher.p is None else min(1.0, 2 * min(lower.p, higher.p))

@@ -23,6 +23,14 @@ _CODE_NET = (
     "Three hidden layers instead of two, input dropout after the first of them, and a ReLU on the logits, "
     "which cannot be negative and can die.",
 )
+_LONG_STUDENTS: Mapping[str, tuple[str, ...]] = {
+    "hinton-2015": (
+        "The paper does not say how its students were trained: here as the teacher, without its "
+        "regularisation and with a tenth of its learning rate.",
+        "The weight of the hard labels is ours; the paper gives none for MNIST.",
+    ),
+    "modern": ("The weight of the hard labels is ours; the paper gives none for MNIST.",),
+}
 _MANY_SEEDS = "Several seeds, all shown; the report trains one run with seed 1337."
 
 _PAPER: Mapping[str, tuple[str, ...]] = {
@@ -87,6 +95,8 @@ def deviations(
     if paper and protocol in REPORT_PROTOCOLS:
         sentences += _TEACHER if "teacher" in cells else ()
         sentences += _STUDENT if any("-T" in cell for cell in cells) else ()
+    if paper and any(cell.startswith("D") for cell in cells):
+        sentences += _LONG_STUDENTS.get(protocol, ())
     sentences += [
         why for kind, why in _CORRECTIONS.items() if any(cell.endswith(f"-bias-{kind}") for cell in cells)
     ]

@@ -12,7 +12,9 @@ import torch
 
 from distillkit.experiments.observer import Silent
 from distillkit.mnist.cells import MEMBERS, member_cells, pool_cell
+from distillkit.mnist.claims import claims
 from distillkit.mnist.data import MnistData
+from distillkit.mnist.evidence import Evidence
 from distillkit.mnist.models import NetworkSpec
 from distillkit.mnist.plan import POOL_SIZES, POOLS
 from distillkit.mnist.pools import Pool
@@ -86,6 +88,8 @@ def test_ten_nets_into_one(run: Callable[..., Rows], few_digits: MnistData, tmp_
     by_name = {row["name"]: row for row in rows}
     members = [row for row in rows if "-member-" in row["name"]]
     assert len(members) == MEMBERS
+    (gain,) = [claim for claim in claims("modern") if claim.id == "H12-gain"]
+    assert gain.rule.find(Evidence.of(rows), None).cells[:MEMBERS] == tuple(row["name"] for row in members)
     assert len({(tmp_path / "predictions" / f"{row['id']}.npy").read_bytes() for row in members}) == MEMBERS
     assert "teacher" not in by_name
     for average in ("probabilities", "logits"):

@@ -11,8 +11,8 @@ from scipy import stats
 
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.statistics import mcnemar, two_proportion_z
-from distillkit.mnist.ensemble_rule import GainKept
 from distillkit.mnist.evidence import METRICS, Evidence
+from distillkit.mnist.gain_rules import GainKept, GapClosed
 from distillkit.mnist.grid_rules import BeatsEachOther, FlatAbove
 from distillkit.mnist.published import TEST_ERRORS, THREES
 from distillkit.mnist.rules import Band, FewerErrors, NotAttempted, NoWorse
@@ -242,7 +242,7 @@ def test_flat_above() -> None:
 
 def test_gain_kept() -> None:
     """More than the share: verified; less: falsified; one seed, or no gain: inconclusive."""
-    rule = GainKept("member-", "ensemble", "net", 0.8)
+    rule = GainKept(("member-1", "member-2"), "ensemble", "net", 0.8)
     members = {"member-1": [150, 146, 148, 152], "member-2": [148, 150, 150, 144]}
     ensemble = {"ensemble": [130, 126, 128, 127]}
     kept = rule.find(runs({**members, **ensemble, "net": [131, 127, 129, 128]}), None)
@@ -255,6 +255,25 @@ def test_gain_kept() -> None:
     worse = {"ensemble": [160, 170, 165, 166], "net": [100, 101, 99, 100]}
     assert rule.find(runs(members | worse), None).verdict == "inconclusive"
     assert rule.find(runs(ensemble), None).verdict == "not attempted"
+
+
+@pytest.mark.parametrize(
+    ("distilled", "verdict"),
+    [
+        ([74, 73, 75, 74], "verified"),
+        ([60, 61, 62, 60], "verified"),
+        ([95, 75, 70, 80], "verified"),  # less, but not significantly
+        ([95, 96, 94, 97], "falsified"),
+        ([90], "inconclusive"),
+        ([74], "verified"),
+        ([], "not attempted"),
+    ],
+)
+def test_gap_closed(distilled: list[int], verdict: str) -> None:
+    """The published share or more, or not significantly less; one seed cannot say that it is less."""
+    rule = GapClosed("D800-noKD", "teacher", "D800-T20")
+    evidence = runs({"D800-noKD": [146, 145, 148, 146], "teacher": [67, 66, 68, 67], "D800-T20": distilled})
+    assert rule.find(evidence, 72 / 79).verdict == verdict
 
 
 def test_properties_are_never_judged() -> None:

@@ -42,7 +42,7 @@ def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) 
     if corrected := sum(result["name"].partition("-bias-")[1] != "" for result in results):
         ran += f"; {corrected} results of theirs with corrected biases"
     if ensembles := len(results) - len(runs) - corrected:
-        ran += f"; {ensembles} results of ensembles of theirs"
+        ran += f"; {ensembles} of ensembles of theirs"
     diverged = [f"{result['name']} seed {result['seed']}" for result in results if result["diverged"]]
     facts = [
         ("protocol", str(evidence.protocol)),

@@ -163,6 +163,15 @@ def test_other_epochs_than_the_reports_are_toys(fake: ModuleType) -> None:
     assert found["R-distilled"]["command"].endswith("--seeds 3 --epochs 5 --precision fp32")
 
 
+def test_deviations_name_what_touches_a_row(fake: ModuleType) -> None:
+    """How students were trained stands beside students, the hard labels' weight beside distilled ones."""
+    cells = ["teacher", "D800-noKD", "D800-T20"]
+    found = rows(build_ledger(fake.fake_results(cells, seeds=2, protocol="hinton-2015").results))
+    said = {key: " ".join(found[key]["deviations"]) for key in ("H1", "H2", "H3")}
+    assert ["a tenth of its learning rate" in said[key] for key in said] == [False, True, True]
+    assert ["weight of the hard labels" in said[key] for key in said] == [False, False, True]
+
+
 def test_a_shortened_long_protocol_is_a_toy(fake: ModuleType) -> None:
     """Teacher and students have epochs of their own there."""
     results = fake.fake_results(["teacher", "D800-T20"], seeds=3, protocol="modern").results

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.experiments.statistics import summarise
-from distillkit.mnist.claims import REPORT_PROTOCOLS, Claim, claims
+from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim, claims
 from distillkit.mnist.commands import cell_command, epochs_of_protocol, whole_command
 from distillkit.mnist.deviations import deviations
 from distillkit.mnist.evidence import Evidence, Result
+from distillkit.mnist.pairs import compare_pairs
 from distillkit.mnist.published import PublishedNumber, published_numbers
 from distillkit.mnist.rules import Finding, Verdict
 
@@ -69,6 +70,7 @@ def build_ledger(
         "one_seed_test": "exact McNemar test" if evidence.labels is not None else "two-proportion z test",
         "versions": versions,
         "rows": [_row(claim, numbers, evidence, made_by) for claim in claims(evidence.protocol)],
+        **({"pairs": compare_pairs(evidence)} if evidence.protocol in LONG_PROTOCOLS else {}),
     }
 
 

@@ -18,6 +18,7 @@ from distillkit.mnist.figures import figures_of, write_figures
 from distillkit.mnist.ledger import Ledger, build_ledger
 from distillkit.mnist.report_cells import cells_section
 from distillkit.mnist.report_figure_2 import figure_2_words
+from distillkit.mnist.report_pairs import pairs_section
 from distillkit.mnist.report_results import (
     claims_section,
     corrections_section,
@@ -71,6 +72,7 @@ def write_report(
         what_was_run(results, evidence, ledger),
         numbers_section(ledger, evidence),
         claims_section(ledger, evidence),
+        pairs_section(ledger, evidence),
         "\n\n".join(["## Figures", *shown]) if shown else "",
         figure_2_words(evidence, ledger) if evidence.protocol not in LONG_PROTOCOLS else "",
         cells_section(evidence),

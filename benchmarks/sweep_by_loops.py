@@ -16,7 +16,8 @@ from torchvision.datasets import MNIST
 
 from benchmarks.timing import now
 from distillkit.mnist.data import MnistData
-from distillkit.mnist.protocols import REPORT_2025, Training
+from distillkit.mnist.protocols import REPORT_2025
+from distillkit.mnist.training import DecayingSgd
 
 TEMPERATURE = 4.0
 """Any: it does not change the cost."""
@@ -68,7 +69,7 @@ def _train(
     network: nn.Module,
     teacher: nn.Module | None,
     optimizer: torch.optim.Optimizer,
-    training: Training,
+    training: DecayingSgd,
     device: torch.device,
 ) -> int:
     """The loop; the number of steps made."""

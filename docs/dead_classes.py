@@ -18,7 +18,7 @@ from distillkit.experiments.atomic import write_json
 from distillkit.experiments.observer import Silent
 from distillkit.mnist.cells import baseline_cell
 from distillkit.mnist.data import load_mnist
-from distillkit.mnist.protocols import PROTOCOLS
+from distillkit.mnist.protocols import REPORT_2025, REPORT_2025_CODE
 from distillkit.mnist.runs import Laboratory, train_cells
 
 EPOCHS, SEEDS, WIDTHS = 3, 10, (30, 300)
@@ -29,7 +29,7 @@ def main(data_dir: Path) -> None:
     data = load_mnist(data_dir, allow_stand_in=False)
     device = torch.device("cpu")
     runs = []
-    for protocol in PROTOCOLS.values():
+    for protocol in (REPORT_2025, REPORT_2025_CODE):
         laboratory = Laboratory(data, protocol.name, True, device, "fp32", Silent())
         for width in WIDTHS:
             cell = baseline_cell(protocol.with_epochs(EPOCHS), width)

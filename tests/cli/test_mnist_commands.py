@@ -144,6 +144,9 @@ def test_report_rebuilds_the_same_files_from_raw_results(tmp_path: Path) -> None
         (("reproduce", "hinton-mnist", "--precision", "fp16", "--device", "cpu"), 2, "fp16 needs a GPU"),
         (("reproduce", "hinton-mnist", "--protocol", "report"), 2, "report-2025"),
         (("reproduce", "hinton-mnist", "--quick", "--seeds", "3"), 2, "--quick runs one seed"),
+        (("reproduce", "hinton-mnist", "--quick", "--only", "H1"), 2, "--quick runs one seed"),
+        (("reproduce", "hinton-mnist", "--only", "H1,H99"), 2, "There is no experiment 'H99'"),
+        (("reproduce", "hinton-mnist", "--only", ""), 2, "There is no experiment ''"),
         (("reproduce", "hinton-mnist", "--seeds", "0"), 2, "--seeds"),
         (("reproduce", "imagenet"), 2, "imagenet"),
         (("report", "nowhere"), 2, "no folder of distillkit results"),
@@ -172,6 +175,19 @@ def test_another_sweep_in_the_same_folder_is_refused_unless_it_may_overwrite(tmp
     assert "--overwrite" in refused.stderr
     assert call(*other, "--overwrite").exit_code == 0
     assert names(tmp_path / "out") == ["teacher", "D8-noKD", "D8-T3"]
+
+
+def test_a_part_of_a_reproduction_says_how_long_it_takes_and_what_it_was(tmp_path: Path) -> None:
+    """An estimate before the first run; at the end the ledger's rows of that part, and a command for it."""
+    part = ("reproduce", "hinton-mnist", "--protocol", "modern", "--only", "H2", "--epochs", "1")
+    outcome = call(*part, "--data", "stand-in", "--out", "out")
+    assert outcome.exit_code == 0, outcome.output
+    assert "for 1 run, an estimate from short trials on this machine" in outcome.stderr
+    assert names(tmp_path / "out") == ["D800-noKD"]
+    assert "--only H2 --protocol modern --seeds 1 --epochs 1" in (tmp_path / "out" / "report.md").read_text()
+    again = call(*part, "--data", "stand-in", "--out", "out")
+    assert "1 of 1 runs were done before" in again.stderr
+    assert "estimate" not in again.stderr
 
 
 def test_the_settings_of_a_protocol_are_printed_whole() -> None:

@@ -36,6 +36,13 @@ def test_each_kind_makes_torchs_optimiser(
     optimizer = Optimizer.from_dict(settings).build(nn.Linear(2, 2).parameters())
     assert type(optimizer) is made
     assert {name: optimizer.defaults[name] for name in defaults} == defaults
+    assert optimizer.defaults["fused"]
+
+
+def test_what_no_kernel_can_update_is_left_to_torch() -> None:
+    """Complex weights, say."""
+    weight = nn.Parameter(torch.zeros(2, dtype=torch.complex64))
+    assert not Optimizer.from_dict({"kind": "adamw"}).build([weight]).defaults["fused"]
 
 
 @pytest.mark.parametrize(

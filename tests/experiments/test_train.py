@@ -132,7 +132,7 @@ def test_it_is_what_the_distiller_does_with_the_same_objects(tmp_path: Path, cod
         student=student,
         loss=run.loss,
         transfer_set=run.transfer_set,
-        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.5),
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.5, fused=True),
         schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5),
         clip_norm=0.1,
         precision="fp32",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distillkit.mnist.bias_correction import GRID, best_shift, prior_matching_shift, shifted
+from distillkit.mnist.bias_correction import GRID, best_shift, errors_by_shift, prior_matching_shift, shifted
 
 
 def some_logits(cases: int = 400) -> tuple[torch.Tensor, torch.Tensor]:
@@ -24,7 +24,9 @@ def test_the_best_shift_is_the_best_of_the_grid(classes: tuple[int, ...]) -> Non
     logits, labels = some_logits()
     errors = {shift: int((shifted(logits, classes, shift).argmax(1) != labels).sum()) for shift in GRID}
     fewest = min(errors.values())
-    assert best_shift(logits, labels, classes) == min((s for s in GRID if errors[s] == fewest), key=abs)
+    counted = errors_by_shift(logits, labels, classes)
+    assert counted == list(errors.values())
+    assert best_shift(counted) == min((s for s in GRID if errors[s] == fewest), key=abs)
 
 
 @pytest.mark.parametrize("classes", [(3,), (7, 8)])

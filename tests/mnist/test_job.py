@@ -12,14 +12,15 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.experiments import read_results
+from distillkit.experiments import read_results, read_settings
 from distillkit.experiments.observer import Silent
 from distillkit.mnist import job, runs
 from distillkit.mnist.data import MnistData
-from distillkit.mnist.protocols import REPORT_2025, NetworkSpec, Protocol
-from distillkit.mnist.reproduction import quick_stages, reproduce, reproduction_stages
+from distillkit.mnist.plan import quick_stages, reproduction_stages
+from distillkit.mnist.protocols import MODERN, REPORT_2025, NetworkSpec, Protocol
+from distillkit.mnist.reproduction import reproduce
 from distillkit.mnist.runs import Laboratory
-from distillkit.mnist.sweep import sweep
+from distillkit.mnist.sweep import PLAIN_SUM, sweep
 
 SMALL = REPORT_2025.model_copy(
     update={"teacher": NetworkSpec(hidden_units=(16, 16), input_dropout=0.2, hidden_dropout=(0.5, 0.5))}
@@ -154,6 +155,18 @@ def test_losses_may_be_named_alone_or_as_a_sum(run: Callable[..., Rows], tmp_pat
         "D8-logit_matching+hard_labels",
     ]  # fmt: skip
     assert rows[-1]["config"]["loss"]["terms"].keys() == {"logit_matching", "hard"}
+
+
+def test_the_loss_of_a_sweep_is_the_protocols(few_digits: MnistData, tmp_path: Path) -> None:
+    """Where none is named; the report's plain sum has its name where it is not that."""
+    modern = MODERN.model_copy(update={"teacher": SMALL.teacher}).with_epochs(1)
+    grid: dict[str, Any] = {"hidden_units": [8], "temperatures": [4.0]}
+    own = sweep(modern, laboratory(few_digits), tmp_path / "own", **grid)
+    summed = sweep(modern, laboratory(few_digits), tmp_path / "sum", **grid, losses=[PLAIN_SUM])
+    assert [row["name"] for row in own] == ["teacher", "D8-noKD", "D8-T4"]
+    assert own[-1]["config"]["loss"]["weights"] == {"soft": 0.9, "hard": 0.1}
+    assert [row["name"] for row in summed][-1] == f"D8-{PLAIN_SUM}-T4"
+    assert read_settings(tmp_path / "own")["losses"] == []
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,19 @@ def test_numbers_of_the_report_are_toys_under_other_protocols(fake: ModuleType) 
     assert found["R-teacher"]["verdict"] == "toy"
 
 
+def test_the_long_protocols_have_rules_of_their_own(fake: ModuleType) -> None:
+    """The whole grid is judged by tests that their number corrects; the report's grid as it always was."""
+    by_protocol = {
+        name: rows(build_ledger(fake.fake_results(seeds=4, protocol=name).results))
+        for name in ("report-2025", "modern")
+    }
+    assert "Holm" in by_protocol["modern"]["H4-narrow"]["rule"]
+    assert "Holm" not in by_protocol["report-2025"]["H4-narrow"]["rule"]
+    assert by_protocol["modern"].keys() - by_protocol["report-2025"].keys() == {"H3-gap", "H12-gain"}
+    gain = by_protocol["modern"]["H12-gain"]
+    assert (round(gain["published"], 2), gain["verdict"]) == (0.86, "not attempted")
+
+
 def test_a_quick_run_verifies_nothing(fake: ModuleType) -> None:
     """Whatever has a verdict is a toy, and says that it was quick."""
     found = build_ledger(fake.fake_results(seeds=1, quick=True).results)["rows"]
@@ -148,6 +161,27 @@ def test_other_epochs_than_the_reports_are_toys(fake: ModuleType) -> None:
         assert "Epochs: 5, not the 25 of the report." in found[key]["deviations"]
     assert found["H3"]["deviations"][0] == "5 epochs instead of 3,000."
     assert found["R-distilled"]["command"].endswith("--seeds 3 --epochs 5 --precision fp32")
+
+
+def test_deviations_name_what_touches_a_row(fake: ModuleType) -> None:
+    """How students were trained stands beside students, the hard labels' weight beside distilled ones."""
+    cells = ["teacher", "D800-noKD", "D800-T20"]
+    found = rows(build_ledger(fake.fake_results(cells, seeds=2, protocol="hinton-2015").results))
+    said = {key: " ".join(found[key]["deviations"]) for key in ("H1", "H2", "H3")}
+    assert ["a tenth of its learning rate" in said[key] for key in said] == [False, True, True]
+    assert ["weight of the hard labels" in said[key] for key in said] == [False, False, True]
+
+
+def test_a_shortened_long_protocol_is_a_toy(fake: ModuleType) -> None:
+    """Teacher and students have epochs of their own there."""
+    results = fake.fake_results(["teacher", "D800-T20"], seeds=3, protocol="modern").results
+    for result in results:
+        result["config"] = {**result["config"], "training": {"epochs": 150}}
+    found = rows(build_ledger(results))
+    assert found["H1"]["verdict"] == "toy"
+    assert "Epochs: 150, not the 400 of the protocol." in found["H1"]["deviations"]
+    assert found["H3"]["verdict"] == "falsified"
+    assert not any(sentence.startswith("Epochs") for sentence in found["H3"]["deviations"])
 
 
 def test_reduced_precision_is_a_deviation(fake: ModuleType) -> None:

@@ -68,9 +68,15 @@ def test_a_protocol_is_complete_and_comes_back_from_its_settings(protocol: Proto
     """What is printed is all there is."""
     assert Protocol.model_validate({**protocol.settings(), "description": protocol.description}) == protocol
     assert protocol_named(protocol.name) is protocol
-    assert protocol.student_training.weight_decay == 0
-    assert protocol.teacher_training.weight_decay == 1e-4
     assert protocol.with_epochs(3).student_training.epochs == 3
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
+def test_students_are_not_regularised(protocol: Protocol) -> None:
+    """Neither dropout nor weight decay nor a limit on the weights: that is the teacher's."""
+    student, training = protocol.student(30), protocol.student_training.model_dump()
+    assert (student.input_dropout, student.hidden_dropout, training["max_squared_norm"]) == (0, (), None)
+    assert training.get("optimizer", training)["weight_decay"] == 0
 
 
 def test_an_unknown_protocol_is_refused_with_those_there_are() -> None:

@@ -12,6 +12,8 @@ from scipy import stats
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.statistics import mcnemar, two_proportion_z
 from distillkit.mnist.evidence import METRICS, Evidence
+from distillkit.mnist.gain_rules import GainKept, GapClosed
+from distillkit.mnist.grid_rules import BeatsEachOther, FlatAbove
 from distillkit.mnist.published import TEST_ERRORS, THREES
 from distillkit.mnist.rules import Band, FewerErrors, NotAttempted, NoWorse
 from distillkit.mnist.temperature_rules import BestBetween, HigherIsBetter, SimilarAbove
@@ -183,6 +185,95 @@ def test_higher_is_better() -> None:
     assert rule.find(narrow(falling | rising), None).verdict == "falsified"
     assert rule.find(runs({name: [mean] for name, mean in falling.items()}), None).verdict == "inconclusive"
     assert rule.find(narrow({"D30-T1": 450, "D30-T4": 400}), None).verdict == "not attempted"
+
+
+GRID = {1: 450, 2: 440, 2.5: 310, 3: 305, 4: 308, 6: 400, 20: 420}
+
+
+def grid(means: dict[float, float], hidden: int = 30) -> Evidence:
+    """Ten seeds around each mean at a width."""
+    rng = np.random.default_rng(0)
+    return runs(
+        {
+            f"D{hidden}-T{t:g}": [round(mean + one) for one in rng.normal(0, 5, 10)]
+            for t, mean in means.items()
+        }
+    )
+
+
+def test_beats_each_other() -> None:
+    """Every temperature outside must be beaten; one alike leaves it open, one that is better ends it."""
+    rule = BeatsEachOther(hidden_units=30, low=2.5, high=4)
+    found = rule.find(grid(GRID), None)
+    assert found.verdict == "verified"
+    assert "T = 6: -89.7 (p < 0.0001)" in found.note
+    assert found.p is not None
+    assert rule.find(grid({**GRID, 6: 308}), None).verdict == "inconclusive"
+    assert rule.find(grid({**GRID, 6: 290}), None).verdict == "falsified"
+    assert rule.find(grid({t: mean for t, mean in GRID.items() if t <= 4}), None).verdict == "not attempted"
+    one_seed = runs({f"D30-T{t:g}": [mean] for t, mean in GRID.items()})
+    assert rule.find(one_seed, None).verdict == "inconclusive"
+
+
+def test_what_is_beaten_is_beaten_after_correction() -> None:
+    """The p-value of the row is the largest of Holm's, by scipy's t tests and the definition."""
+    evidence = grid(GRID)
+    errors = {t: [run["test_errors"] for run in evidence.runs(f"D30-T{t:g}").values()] for t in GRID}
+    ours = np.mean([errors[t] for t in (2.5, 3, 4)], axis=0)
+    ps = sorted(stats.ttest_rel(ours, errors[t], alternative="less").pvalue for t in (1, 2, 6, 20))
+    expected = max((4 - place) * p for place, p in enumerate(ps))
+    found = BeatsEachOther(hidden_units=30, low=2.5, high=4).find(evidence, None)
+    assert found.p == pytest.approx(expected)
+
+
+def test_flat_above() -> None:
+    """Alike within the margin by two one-sided tests; apart; or too few seeds to tell."""
+    rule = FlatAbove(narrowest=300, above=8, margin=15)
+    flat = {4.0: 500.0, 10.0: 160.0, 20.0: 162.0, 50.0: 159.0}
+    assert rule.find(grid(flat, 300), None).verdict == "verified"
+    apart = rule.find(grid({**flat, 50.0: 190.0}, 300), None)
+    assert apart.verdict == "falsified"
+    assert apart.difference == pytest.approx(30, abs=6)
+    assert rule.find(grid({**flat, 50.0: 174.0}, 300), None).verdict == "inconclusive"
+    assert rule.find(grid(flat, 100), None).verdict == "not attempted"
+    few = runs({"D300-T10": [160, 190], "D300-T20": [165, 150]})
+    assert rule.find(few, None).verdict == "inconclusive"
+
+
+def test_gain_kept() -> None:
+    """More than the share: verified; less: falsified; one seed, or no gain: inconclusive."""
+    rule = GainKept(("member-1", "member-2"), "ensemble", "net", 0.8)
+    members = {"member-1": [150, 146, 148, 152], "member-2": [148, 150, 150, 144]}
+    ensemble = {"ensemble": [130, 126, 128, 127]}
+    kept = rule.find(runs({**members, **ensemble, "net": [131, 127, 129, 128]}), None)
+    assert kept.verdict == "verified"
+    assert kept.values[0] == (0, pytest.approx(18 / 19))
+    lost = rule.find(runs({**members, **ensemble, "net": [145, 143, 144, 144]}), None)
+    assert lost.verdict == "falsified"
+    one = {name: values[:1] for name, values in (members | ensemble | {"net": [131]}).items()}
+    assert rule.find(runs(one), None).verdict == "inconclusive"
+    worse = {"ensemble": [160, 170, 165, 166], "net": [100, 101, 99, 100]}
+    assert rule.find(runs(members | worse), None).verdict == "inconclusive"
+    assert rule.find(runs(ensemble), None).verdict == "not attempted"
+
+
+@pytest.mark.parametrize(
+    ("distilled", "verdict"),
+    [
+        ([74, 73, 75, 74], "verified"),
+        ([60, 61, 62, 60], "verified"),
+        ([95, 75, 70, 80], "verified"),  # less, but not significantly
+        ([95, 96, 94, 97], "falsified"),
+        ([90], "inconclusive"),
+        ([74], "verified"),
+        ([], "not attempted"),
+    ],
+)
+def test_gap_closed(distilled: list[int], verdict: str) -> None:
+    """The published share or more, or not significantly less; one seed cannot say that it is less."""
+    rule = GapClosed("D800-noKD", "teacher", "D800-T20")
+    evidence = runs({"D800-noKD": [146, 145, 148, 146], "teacher": [67, 66, 68, 67], "D800-T20": distilled})
+    assert rule.find(evidence, 72 / 79).verdict == verdict
 
 
 def test_properties_are_never_judged() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from distillkit.mnist.plan import reproduction_stages
 from distillkit.mnist.protocols import REPORT_2025, REPORT_2025_CODE
-from distillkit.mnist.reproduction import reproduction_stages
 from distillkit.mnist.stacks import stacks_of
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

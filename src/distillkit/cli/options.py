@@ -14,6 +14,8 @@ class ProtocolName(StrEnum):
 
     REPORT_2025 = "report-2025"
     REPORT_2025_CODE = "report-2025-code"
+    HINTON_2015 = "hinton-2015"
+    MODERN = "modern"
 
 
 class DataName(StrEnum):
@@ -35,9 +37,16 @@ class PrecisionChoice(StrEnum):
 
 
 Protocol = Annotated[
-    ProtocolName, typer.Option(help="The settings: the report as written, or as its code runs it.")
+    ProtocolName,
+    typer.Option(
+        help="The settings: the report's text or its code, the paper's 3,000 epochs, or a recipe of ours."
+    ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0 to N - 1. More can be added later.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Instead of the protocol's, for teacher and students.", show_default=False),
+]
 Data = Annotated[
     DataName,
     typer.Option(

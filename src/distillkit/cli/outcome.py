@@ -140,4 +140,6 @@ def _number(value: float | None, unit: str, *, sign: bool = False) -> str:
     if value is None:
         return "–"
     digits = 0 if value == round(value) and "%" not in unit else 1
+    if unit.startswith("share"):
+        digits = 2
     return f"{value:{'+' if sign else ''}.{digits}f}"

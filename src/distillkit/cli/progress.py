@@ -69,6 +69,12 @@ class RunsProgress:
         self._began = self._line = time.monotonic()
         if finished:
             self._say(f"Going on: {len(finished)} of {len(costs)} runs were done before.")
+        if self._ahead:
+            ahead = len(costs) - len(finished)
+            self._say(
+                f"About {duration(self._ahead)} for {ahead} run{'s' * (ahead > 1)}, an estimate from short "
+                "trials on this machine."
+            )
         self._all = self._bars.add_task(self._headline(), total=1.0, note="")
         self._run = self._bars.add_task("", total=1.0, note="", visible=False)
 

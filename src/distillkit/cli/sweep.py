@@ -23,15 +23,12 @@ def sweep(
         list[str] | None,
         typer.Option(
             help="Kinds of losses (see distillkit losses), or several joined by + for their plain sum; "
-            "soft_targets+hard_labels where none is named.",
+            "the protocol's own where none is named.",
             show_default=False,
         ),
     ] = None,
     seeds: options.Seeds = 1,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Instead of the protocol's, for teacher and students.", show_default=False),
-    ] = None,
+    epochs: options.Epochs = None,
     protocol: options.Protocol = options.ProtocolName.REPORT_2025,
     data: options.Data = options.DataName.AUTO,
     data_dir: options.DataDir = None,
@@ -53,7 +50,6 @@ def sweep(
     [dim]distillkit sweep --D 100 --T 4 --losses soft_targets logit_matching --seeds 3 --epochs 10[/]
     """
     from distillkit.mnist.protocols import protocol_named
-    from distillkit.mnist.sweep import REPORTS_LOSS
     from distillkit.mnist.sweep import sweep as run_sweep
 
     settings = protocol_named(protocol.value)
@@ -69,7 +65,7 @@ def sweep(
                 folder,
                 hidden_units=hidden_units,
                 temperatures=temperatures,
-                losses=losses or [REPORTS_LOSS],
+                losses=losses or [],
                 seeds=seeds,
                 overwrite=overwrite,
             )

@@ -5,6 +5,7 @@ from distillkit.experiments.environment import SettledPrecision as SettledPrecis
 from distillkit.experiments.environment import environment as environment
 from distillkit.experiments.environment import resolve_device as resolve_device
 from distillkit.experiments.environment import settle_precision as settle_precision
+from distillkit.experiments.store import SETTINGS as SETTINGS
 from distillkit.experiments.store import ResultStore as ResultStore
 from distillkit.experiments.store import config_id as config_id
 from distillkit.experiments.store import read_results as read_results

@@ -10,7 +10,7 @@ class Observer(Protocol):
     """Told of each run as it goes; the command line draws it, a program may ignore it."""
 
     def planned(self, costs: Mapping[str, float], finished: frozenset[str]) -> None:
-        """Before anything: all runs with their rough costs in any unit, and those finished before."""
+        """Before anything: the seconds that every run is expected to take, and the runs finished before."""
 
     def run_started(self, run: str, epochs: int) -> None:
         """A run begins."""

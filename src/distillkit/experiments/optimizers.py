@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
@@ -60,11 +60,12 @@ class Sgd(Optimizer):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of these parameters."""
         return torch.optim.SGD(
-            parameters,
+            found := list(parameters),
             lr=self.learning_rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             nesterov=self.nesterov,
+            fused=_can_be_fused(found),
         )
 
 
@@ -87,7 +88,11 @@ class Adam(Optimizer):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of these parameters."""
         return torch.optim.Adam(
-            parameters, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay
+            found := list(parameters),
+            lr=self.learning_rate,
+            betas=self.betas,
+            weight_decay=self.weight_decay,
+            fused=_can_be_fused(found),
         )
 
 
@@ -110,7 +115,11 @@ class AdamW(Optimizer):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of these parameters."""
         return torch.optim.AdamW(
-            parameters, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay
+            found := list(parameters),
+            lr=self.learning_rate,
+            betas=self.betas,
+            weight_decay=self.weight_decay,
+            fused=_can_be_fused(found),
         )
 
 
@@ -173,3 +182,9 @@ class Step(Schedule):
     def build(self, optimizer: torch.optim.Optimizer, epochs: int) -> lr_scheduler.LRScheduler:
         """The schedule on an optimiser."""
         return lr_scheduler.StepLR(optimizer, self.epochs, gamma=self.decay)
+
+
+def _can_be_fused(parameters: Sequence[nn.Parameter]) -> bool | None:
+    """True where one kernel can update them all; `None` leaves the choice to torch."""
+    usual = all(one.device.type in {"cpu", "cuda"} and one.is_floating_point() for one in parameters)
+    return usual or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,8 @@ def shifted(logits: Tensor, classes: tuple[int, ...], shift: float) -> Tensor:
     return result
 
 
-def best_shift(logits: Tensor, labels: Tensor, classes: tuple[int, ...]) -> float:
-    """The shift of the grid with the fewest errors on labelled cases; of several, the one nearest to 0.
+def errors_by_shift(logits: Tensor, labels: Tensor, classes: tuple[int, ...]) -> list[int]:
+    """The errors on labelled cases at every shift of the grid.
 
     Args:
         logits: `[cases, classes]`.
@@ -30,9 +32,9 @@ def best_shift(logits: Tensor, labels: Tensor, classes: tuple[int, ...]) -> floa
         classes: Whose bias is shifted.
 
     Example:
-        >>> logits = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-        >>> best_shift(logits, torch.tensor([1, 1]), (1,))
-        1.1
+        >>> errors = errors_by_shift(torch.tensor([[1.0, 0.0]]), torch.tensor([1]), (1,))
+        >>> errors[GRID.index(1.0)], errors[GRID.index(1.1)]
+        (1, 0)
     """
     inside = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     inside[list(classes)] = True
@@ -46,7 +48,21 @@ def best_shift(logits: Tensor, labels: Tensor, classes: tuple[int, ...]) -> floa
             (torch.where(best_inside + shift > best_outside, class_inside, class_outside) != labels).sum()
             for shift in GRID
         ]
-    ).tolist()
+    )
+    return [int(count) for count in errors.tolist()]
+
+
+def best_shift(errors: Sequence[int]) -> float:
+    """The shift of the grid with the fewest errors; of several, the one nearest to 0.
+
+    Args:
+        errors: At every shift of the grid, as `errors_by_shift` gives them.
+
+    Example:
+        >>> logits = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+        >>> best_shift(errors_by_shift(logits, torch.tensor([1, 1]), (1,)))
+        1.1
+    """
     return min((shift for shift, count in zip(GRID, errors, strict=True) if count == min(errors)), key=abs)
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from distillkit.losses import HardLabels, Loss, SoftTargets, WeightedSum
+from distillkit.losses import HardLabels, Loss, SoftTargets
 from distillkit.mnist.data import BACKGROUND
 from distillkit.mnist.models import NetworkSpec
-from distillkit.mnist.protocols import Protocol, Training
+from distillkit.mnist.pools import Pool
+from distillkit.mnist.protocols import Protocol, unless
+from distillkit.mnist.training import AnyTraining
 from distillkit.transfer_sets import Chain, Fraction, Full, Jitter, TransferSet
 
 TEACHER = "teacher"
+MEMBERS = 10
+"""Nets of an ensemble."""
+_BETWEEN_STARTS = 1_000_000
+"""More than anybody has seeds."""
+Average = Literal["probabilities", "logits"]
+AVERAGES: tuple[Average, ...] = ("probabilities", "logits")
 FRACTION_KEPT = 11 / 12
 """Of the training cases in a run that only chooses a bias: 55,000 are learnt from, 5,000 held out."""
+
+
+TEST_TUNED, HELD_OUT, LABEL_FREE = "test-tuned", "held-out", "label-free"
+"""How the shift of a corrected bias is chosen."""
 
 
 class BiasCorrection(BaseModel):
@@ -26,6 +38,11 @@ class BiasCorrection(BaseModel):
     held_out: bool
     """Whether the shift is also chosen on held-out training cases, which takes a run of its own."""
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Each way of choosing the shift gives a result of its own."""
+        return (TEST_TUNED, HELD_OUT, LABEL_FREE) if self.held_out else (TEST_TUNED, LABEL_FREE)
+
 
 class Cell(BaseModel):
     """What is trained, and how, apart from the seed."""
@@ -34,13 +51,30 @@ class Cell(BaseModel):
 
     name: str
     network: NetworkSpec
-    training: Training
+    training: AnyTraining
     loss: Loss
     transfer_set: TransferSet
     has_teacher: bool
     correction: BiasCorrection | None = None
     chooses_shift_of: tuple[int, ...] = ()
     """Classes whose bias this run chooses a shift for, on the cases that its transfer set leaves out."""
+    background: float = unless(BACKGROUND)
+    """What a pixel without ink is, for this network."""
+    pool: Pool | None = unless(None)
+    """Unlabelled images to learn from in place of the training set."""
+    start: int = unless(0)
+    """Which of several runs of one seed: each has other initial values and another order of the data."""
+    ensemble: Average | None = unless(None)
+    """What is averaged over the nets of `MEMBERS` starts that teach this one, in place of the teacher."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this is a net of an ensemble."""
+        return self.start > 0
+
+    def seed(self, seed: int) -> int:
+        """The seed of initial values, order and dropout in the run of a seed."""
+        return seed + _BETWEEN_STARTS * self.start
 
     def config(self, **more: Any) -> dict[str, Any]:
         """The whole configuration of a run as plain data, and what the caller adds."""
@@ -55,14 +89,12 @@ def teacher_cell(protocol: Protocol, seed: int, *, dropout: bool) -> Cell:
         network=protocol.teacher if dropout else protocol.teacher_without_dropout(),
         training=protocol.teacher_training,
         loss=HardLabels(),
-        transfer_set=Jitter(pixels=protocol.jitter_pixels, fill=BACKGROUND, shifts="rounded", seed=seed),
+        transfer_set=Jitter(
+            pixels=protocol.jitter_pixels, fill=protocol.background, shifts=protocol.jitter_shifts, seed=seed
+        ),
         has_teacher=False,
+        background=protocol.background,
     )
-
-
-def plain_sum(temperature: float) -> WeightedSum:
-    """The report's loss: the soft-target loss and the cross-entropy, added as they are."""
-    return WeightedSum(terms={"soft": SoftTargets(temperature=temperature), "hard": HardLabels()})
 
 
 def student_cell(
@@ -84,6 +116,7 @@ def student_cell(
         transfer_set=transfer_set or Full(),
         has_teacher=not isinstance(loss, HardLabels),
         correction=correction,
+        background=protocol.background,
     )
 
 
@@ -93,8 +126,33 @@ def baseline_cell(protocol: Protocol, hidden_units: int, **more: Any) -> Cell:
 
 
 def distilled_cell(protocol: Protocol, hidden_units: int, temperature: float, **more: Any) -> Cell:
-    """A student of the report's loss at a temperature."""
-    return student_cell(protocol, hidden_units, plain_sum(temperature), f"T{temperature:g}", **more)
+    """A student of the protocol's loss at a temperature."""
+    loss = protocol.student_loss(temperature)
+    return student_cell(protocol, hidden_units, loss, f"T{temperature:g}", **more)
+
+
+def pool_cell(protocol: Protocol, hidden_units: int, temperature: float, pool: Pool) -> Cell:
+    """A student of the teacher's soft targets alone, on unlabelled images."""
+    name = f"T{temperature:g}-{pool.images}-{pool.number}"
+    cell = student_cell(protocol, hidden_units, SoftTargets(temperature=temperature), name)
+    return cell.model_copy(update={"pool": pool})
+
+
+def member_cells(protocol: Protocol, hidden_units: int) -> list[Cell]:
+    """The nets of an ensemble: baselines that start anew."""
+    baseline = baseline_cell(protocol, hidden_units)
+    return [
+        baseline.model_copy(update={"name": f"{baseline.name}-member-{start}", "start": start})
+        for start in range(1, MEMBERS + 1)
+    ]
+
+
+def ensemble_student_cell(
+    protocol: Protocol, hidden_units: int, temperature: float, average: Average
+) -> Cell:
+    """One net distilled from the ensemble."""
+    cell = distilled_cell(protocol, hidden_units, temperature, suffix=f"-of-mean-{average}")
+    return cell.model_copy(update={"ensemble": average})
 
 
 def tuning_cell(cell: Cell, correction: BiasCorrection, seed: int) -> Cell:

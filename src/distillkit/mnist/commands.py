@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from distillkit.mnist.evidence import Evidence, student_of
-
-REPORTS_EPOCHS = 25
+from distillkit.mnist.protocols import PROTOCOLS
 
 
 def command_of(settings: Mapping[str, Any]) -> str | None:
@@ -35,14 +34,14 @@ def command_of(settings: Mapping[str, Any]) -> str | None:
         words.append(f"--D {' '.join(map(str, settings['hidden_units']))}")
         words.append(f"--T {' '.join(f'{temperature:g}' for temperature in settings['temperatures'])}")
         words += [f"--losses {' '.join(settings['losses'])}"] if settings.get("losses") else []
-    epochs = protocol.get("student_training", {}).get("epochs") if settings["command"] == "sweep" else None
+    words += [f"--only {','.join(settings['only'])}"] if settings.get("only") else []
     return " ".join(
         [
             *words,
             *_flags(
                 str(protocol["name"]),
                 int(settings["seeds"]),
-                epochs=epochs,
+                epochs=protocol.get("student_training", {}).get("epochs"),
                 precision=settings.get("precision"),
                 quick=bool(settings.get("quick")),
             ),
@@ -83,7 +82,7 @@ def _evidence_flags(evidence: Evidence, *, quick: bool) -> list[str]:
     return _flags(
         evidence.protocol or "report-2025",
         len(evidence.seeds) or 1,
-        epochs=None if quick else epochs_of(evidence),
+        epochs=epochs_of(evidence),
         precision=precisions.pop() if len(precisions) == 1 else None,
         quick=quick,
     )
@@ -91,5 +90,19 @@ def _evidence_flags(evidence: Evidence, *, quick: bool) -> list[str]:
 
 def _flags(protocol: str, seeds: int, *, epochs: int | None, precision: str | None, quick: bool) -> list[str]:
     flags = [f"--protocol {protocol}", "--quick" if quick else f"--seeds {seeds}"]
-    flags += [f"--epochs {epochs}"] if epochs not in (None, REPORTS_EPOCHS) else []
+    if not quick and epochs is not None and epochs not in epochs_of_protocol(protocol).values():
+        flags.append(f"--epochs {epochs}")
     return flags + ([f"--precision {precision}"] if precision else [])
+
+
+def epochs_of_protocol(name: str) -> dict[str, int]:
+    """The epochs of a protocol's teachers and students; none where it is not known.
+
+    Example:
+        >>> epochs_of_protocol("report-2025")
+        {'teacher': 25, 'student': 25}
+    """
+    if name not in PROTOCOLS:
+        return {}
+    protocol = PROTOCOLS[name]
+    return {"teacher": protocol.teacher_training.epochs, "student": protocol.student_training.epochs}

@@ -48,6 +48,17 @@ class MnistData:
         return self.name == "stand-in"
 
 
+def with_background(images: Tensor, background: float) -> Tensor:
+    """Images of `MnistData` with another value for a pixel without ink; full ink stays 1.
+
+    Example:
+        >>> import torch
+        >>> with_background(torch.tensor([-1.0, 0.0, 1.0]), 0.0)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    return 1 - (1 - images) * ((1 - background) / (1 - BACKGROUND))
+
+
 def cache_folder() -> Path:
     """The folder for what distillkit keeps: `DISTILLKIT_CACHE_DIR`, or else the user's cache."""
     named = os.environ.get("DISTILLKIT_CACHE_DIR")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from distillkit.mnist.claims import REPORT_PROTOCOLS, Claim
+from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim
 from distillkit.mnist.published import HINTON_2015
 
 _SHORT = (
@@ -23,6 +23,11 @@ _CODE_NET = (
     "Three hidden layers instead of two, input dropout after the first of them, and a ReLU on the logits, "
     "which cannot be negative and can die.",
 )
+_STUDENTS_OF_2015 = (
+    "The paper does not say how its students were trained: here as the teacher, without its regularisation "
+    "and with a tenth of its learning rate.",
+)
+_HARD_WEIGHT = ("The weight of the hard labels is ours; the paper gives none for MNIST.",)
 _MANY_SEEDS = "Several seeds, all shown; the report trains one run with seed 1337."
 
 _PAPER: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +35,7 @@ _PAPER: Mapping[str, tuple[str, ...]] = {
     "report-2025-code": (*_SHORT, *_CODE_NET),
     "hinton-2015": (
         "The schedule and the weight constraint are those of a public re-implementation of the 2012 paper.",
+        "PyTorch's default initial values.",
     ),
     "modern": ("The paper's architectures with a short recipe of our own in place of 3,000 epochs.",),
 }
@@ -86,6 +92,10 @@ def deviations(
     if paper and protocol in REPORT_PROTOCOLS:
         sentences += _TEACHER if "teacher" in cells else ()
         sentences += _STUDENT if any("-T" in cell for cell in cells) else ()
+    if paper and protocol in LONG_PROTOCOLS:
+        students = protocol == "hinton-2015" and any(cell.startswith("D") for cell in cells)
+        sentences += _STUDENTS_OF_2015 if students else ()
+        sentences += _HARD_WEIGHT if any("-T" in cell for cell in cells) else ()
     sentences += [
         why for kind, why in _CORRECTIONS.items() if any(cell.endswith(f"-bias-{kind}") for cell in cells)
     ]

@@ -17,6 +17,7 @@ Result = Mapping[str, Any]
 """One parsed line of results.jsonl."""
 
 STAND_IN = "stand-in"
+SHARE = "share of the gain"
 OMITTED = 3
 """The digit that the papers omit."""
 _T = TypeVar("_T")

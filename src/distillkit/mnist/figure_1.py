@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from distillkit.experiments.statistics import summarise
+from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.evidence import METRICS, Evidence
 from distillkit.mnist.figure_style import (
     BLUE,
@@ -25,18 +26,19 @@ from distillkit.mnist.figure_style import (
 from distillkit.mnist.published import TEST_ERRORS, published_numbers
 
 _Dashes = Literal["-"] | tuple[float, Sequence[float]]
-_LINES: tuple[tuple[str, str, str, _Dashes, str], ...] = (
-    ("teacher", "teacher", GREY, (0, (5, 2)), "R-teacher"),
-    ("D800-noKD", "student, no distillation", ORANGE, "-", "R-baseline"),
-    ("D800-T20", "student, distilled, T = 20", BLUE, "-", "R-distilled"),
+_LINES: tuple[tuple[str, str, str, _Dashes, str, str], ...] = (
+    ("teacher", "teacher", GREY, (0, (5, 2)), "R-teacher", "H1"),
+    ("D800-noKD", "student, no distillation", ORANGE, "-", "R-baseline", "H2"),
+    ("D800-T20", "student, distilled, T = 20", BLUE, "-", "R-distilled", "H3"),
 )
+"""Cell, name, colour, dashes, and the published numbers of the report and of the paper."""
 
 
 def figure_1(evidence: Evidence) -> Figure | None:
-    """Draw the mean over seeds with a band of ± one sd, each seed as a thin line, and the report's numbers.
+    """Draw the mean over seeds with a band of ± one sd, each seed as a thin line, and the published numbers.
 
-    Where some runs never predict a class there are two kinds of run and a mean lies where none is: then the
-    median, and no band.
+    Those are the report's, or under a long protocol the paper's. Where some runs never predict a class there
+    are two kinds of run and a mean lies where none is: then the median, and no band.
 
     Args:
         evidence: the runs.
@@ -53,7 +55,8 @@ def figure_1(evidence: Evidence) -> Figure | None:
     handles: list[Line2D] = []
     seen = [np.zeros(0)]
     last = max(table.shape[1] for table in tables.values())
-    for cell, name, colour, dashes, number in _LINES:
+    papers = evidence.protocol in LONG_PROTOCOLS
+    for cell, name, colour, dashes, reports_number, papers_number in _LINES:
         table = tables[cell]
         if not table.size:
             continue
@@ -68,7 +71,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
             axes.fill_between(epochs, low, middle + sd, color=colour, alpha=0.16, linewidth=0, zorder=1)
         marker = "o" if len(epochs) == 1 else ""  # one epoch has no line
         axes.plot(epochs, middle, color=colour, linewidth=2.0, linestyle=dashes, marker=marker, zorder=3)
-        published = published_numbers()[number].value
+        published = published_numbers()[papers_number if papers else reports_number].value
         label = f"{name}: {_ours(evidence, cell)}"
         if compare:
             axes.plot(
@@ -95,12 +98,13 @@ def figure_1(evidence: Evidence) -> Figure | None:
                 marker="x",
                 markeredgewidth=2,
                 linestyle="",
-                label="published (2025 report, epoch 25)",
+                label="published (2015)" if papers else "published (2025 report, epoch 25)",
             )
         )
     error_axis(axes, list(np.concatenate(seen)))
     axes.set_xlim(0.5, last + 1)
-    axes.set_xticks([1, *range(5, last + 1, 5)] if last >= 10 else range(1, last + 1))
+    every = max(5, round(last / 50) * 10)
+    axes.set_xticks([1, *range(every, last + 1, every)] if last >= 10 else range(1, last + 1))
     axes.set_xlabel("epoch")
     axes.set_ylabel("test errors (of 10,000), log scale")
     axes.set_title(f"Effect of distillation, D = 800\n{subtitle(evidence)}", loc="left")

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from distillkit.experiments.atomic import write_atomically
+from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.evidence import Evidence
 from distillkit.mnist.figure_1 import figure_1
 from distillkit.mnist.figure_2 import figure_2
+from distillkit.mnist.figure_shift import figure_shift
 from distillkit.mnist.figure_style import figure_style, image
+from distillkit.mnist.figure_temperature import figure_temperature
+from distillkit.mnist.figure_unlabelled import figure_unlabelled
 
-FIGURES = {"figure-1": figure_1, "figure-2": figure_2}
+Figures = Mapping[str, Callable[[Evidence], Figure | None]]
 """Name of the file without its ending -> what draws it."""
+
+_REPORTS: Figures = {"figure-1": figure_1, "figure-2": figure_2}
+_PAPERS: Figures = {
+    "figure-1": figure_1,
+    "temperature": figure_temperature,
+    "bias-shift": figure_shift,
+    "unlabelled": figure_unlabelled,
+}
+
+
+def figures_of(protocol: str | None) -> Figures:
+    """The figures of a protocol's runs: the report's two, or those of the paper's experiments."""
+    return _PAPERS if protocol in LONG_PROTOCOLS else _REPORTS
+
+
 _KINDS = ("png", "svg")
 
 
@@ -29,7 +51,7 @@ def write_figures(folder: Path, evidence: Evidence) -> list[str]:
         Names of the figures drawn, e.g. ["figure-1", "figure-2"].
     """
     drawn = []
-    for name, draw in FIGURES.items():
+    for name, draw in figures_of(evidence.protocol).items():
         files = {kind: folder / "figures" / f"{name}.{kind}" for kind in _KINDS}
         with figure_style():
             figure = draw(evidence)

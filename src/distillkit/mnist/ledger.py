@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.experiments.statistics import summarise
-from distillkit.mnist.claims import REPORT_PROTOCOLS, Claim, claims
-from distillkit.mnist.commands import REPORTS_EPOCHS, cell_command, whole_command
+from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim, claims
+from distillkit.mnist.commands import cell_command, epochs_of_protocol, whole_command
 from distillkit.mnist.deviations import deviations
 from distillkit.mnist.evidence import Evidence, Result
+from distillkit.mnist.pairs import compare_pairs
 from distillkit.mnist.published import PublishedNumber, published_numbers
 from distillkit.mnist.rules import Finding, Verdict
 
@@ -68,7 +69,8 @@ def build_ledger(
         "command": made_by,
         "one_seed_test": "exact McNemar test" if evidence.labels is not None else "two-proportion z test",
         "versions": versions,
-        "rows": [_row(claim, numbers, evidence, made_by) for claim in claims()],
+        "rows": [_row(claim, numbers, evidence, made_by) for claim in claims(evidence.protocol)],
+        **({"pairs": compare_pairs(evidence)} if evidence.protocol in LONG_PROTOCOLS else {}),
     }
 
 
@@ -129,15 +131,17 @@ def _verdict(claim: Claim, finding: Finding, evidence: Evidence, *, shortened: b
 
 
 def _deviations(
-    claim: Claim, runs: Sequence[Result], evidence: Evidence, other_epochs: set[int]
+    claim: Claim, runs: Sequence[Result], evidence: Evidence, other_epochs: Mapping[int, int]
 ) -> list[str]:
     if not runs:
         return []
     cells = tuple(dict.fromkeys(str(run["name"]) for run in runs))
-    epochs = _listed(other_epochs or {REPORTS_EPOCHS})
+    ours = other_epochs or set(epochs_of_protocol(evidence.protocol or "").values())
+    epochs = _listed(ours)
     sentences = deviations(evidence.protocol or "", claim, cells, quick=evidence.quick, epochs=epochs)
     if other_epochs:
-        sentences.append(f"Epochs: {epochs}, not the {REPORTS_EPOCHS} of the report.")
+        whose = "report" if evidence.protocol in REPORT_PROTOCOLS else "protocol"
+        sentences.append(f"Epochs: {epochs}, not the {_listed(set(other_epochs.values()))} of the {whose}.")
     reduced = {str(run["environment"].get("precision", "fp32")) for run in runs} - {"fp32"}
     return sentences + ([f"The forward pass runs in {_listed(reduced)}."] if reduced else [])
 
@@ -163,12 +167,16 @@ def _command(claim: Claim, finding: Finding, evidence: Evidence, made_by: str) -
     return (cell_command(evidence, finding.cells[0]) if alone else None) or made_by
 
 
-def _other_epochs(runs: Sequence[Result], evidence: Evidence) -> set[int]:
-    """Epochs other than those of the report's protocols; other protocols have epochs of their own."""
-    if evidence.protocol not in REPORT_PROTOCOLS:
-        return set()
-    epochs = {run["config"].get("training", {}).get("epochs", REPORTS_EPOCHS) for run in runs}
-    return epochs - {REPORTS_EPOCHS}
+def _other_epochs(runs: Sequence[Result], evidence: Evidence) -> dict[int, int]:
+    """Epochs that runs had, where they are not those of the protocol, and those of the protocol."""
+    protocols = epochs_of_protocol(evidence.protocol or "")
+    found = {}
+    for run in runs:
+        expected = protocols.get("teacher" if str(run["name"]).startswith("teacher") else "student")
+        had = run["config"].get("training", {}).get("epochs", expected)
+        if had is not None and expected is not None and had != expected:
+            found[had] = expected
+    return found
 
 
 def _generated_by() -> str:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from distillkit.experiments.atomic import write_atomically, write_json, write_manifest
 from distillkit.experiments.store import SETTINGS, read_settings
+from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.commands import command_of
 from distillkit.mnist.evidence import Evidence, Result
-from distillkit.mnist.figures import FIGURES, write_figures
+from distillkit.mnist.figures import figures_of, write_figures
 from distillkit.mnist.ledger import Ledger, build_ledger
 from distillkit.mnist.report_cells import cells_section
 from distillkit.mnist.report_figure_2 import figure_2_words
+from distillkit.mnist.report_pairs import pairs_section
 from distillkit.mnist.report_results import (
     claims_section,
     corrections_section,
@@ -36,6 +38,9 @@ REPORT = "report.md"
 _CAPTIONS = {
     "figure-1": "Test errors by epoch: teacher, student without distillation, student distilled at T = 20.",
     "figure-2": "Test errors by temperature and width; hollow red: runs that never predict some class.",
+    "temperature": "Test errors by temperature and width, with 95 % intervals of the means.",
+    "bias-shift": "Test errors when a bias is shifted afterwards, and the shifts that were chosen.",
+    "unlabelled": "Test errors of students of unlabelled images, by their kind and number.",
 }
 
 
@@ -58,7 +63,7 @@ def write_report(
     evidence = Evidence.of(results)
     shown = [
         f"![{_CAPTIONS[name]}](figures/{name}.png)\n\n*{_CAPTIONS[name]}*"
-        for name in FIGURES
+        for name in figures_of(evidence.protocol)
         if name in figures
     ]
     sections = [
@@ -67,8 +72,9 @@ def write_report(
         what_was_run(results, evidence, ledger),
         numbers_section(ledger, evidence),
         claims_section(ledger, evidence),
+        pairs_section(ledger, evidence),
         "\n\n".join(["## Figures", *shown]) if shown else "",
-        figure_2_words(evidence, ledger),
+        figure_2_words(evidence, ledger) if evidence.protocol not in LONG_PROTOCOLS else "",
         cells_section(evidence),
         dead_classes_section(evidence),
         corrections_section(evidence),

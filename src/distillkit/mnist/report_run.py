@@ -39,8 +39,10 @@ def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) 
     runs = [result for result in results if result["curve"] is not None or result["diverged"]]
     hours = sum(float(run["duration_s"]) for run in runs) / 3600
     ran = f"{len(runs)}, all shown; {hours:.2f} hours of training in sum"
-    if corrected := len(results) - len(runs):
+    if corrected := sum(result["name"].partition("-bias-")[1] != "" for result in results):
         ran += f"; {corrected} results of theirs with corrected biases"
+    if ensembles := len(results) - len(runs) - corrected:
+        ran += f"; {ensembles} of ensembles of theirs"
     diverged = [f"{result['name']} seed {result['seed']}" for result in results if result["diverged"]]
     facts = [
         ("protocol", str(evidence.protocol)),

@@ -8,20 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from distillkit import Callback, Distiller, Evaluation, MaxNorm, TeacherCache, fit_together, metrics
+from distillkit import Callback, Distiller, MaxNorm, TeacherCache, fit_together
 from distillkit.errors import DivergenceError
 from distillkit.experiments import SettledPrecision, config_id, environment
 from distillkit.experiments.observer import Observer
-from distillkit.mnist.bias_correction import best_shift, prior_matching_shift, shifted
-from distillkit.mnist.cells import FRACTION_KEPT, Cell
-from distillkit.mnist.data import MnistData
-from distillkit.transfer_sets import Fraction
+from distillkit.mnist.cells import Cell
+from distillkit.mnist.corrected_results import chosen_on_held_out, corrected_results
+from distillkit.mnist.data import BACKGROUND, MnistData, with_background
+from distillkit.mnist.ensembles import ensemble_result
+from distillkit.mnist.kept import Kept, as_bytes, numbers_of
+
+TeacherId = str | dict[str, Any] | None
+"""The identity of the run that made a teacher, or those of an ensemble's members with what is averaged."""
 
 
 @dataclass(frozen=True)
@@ -37,28 +39,27 @@ class Laboratory:
     teacher_cache: TeacherCache = field(default_factory=TeacherCache)
     """Each teacher's answers, asked once for all of its students."""
 
-    def train(self) -> tuple[Tensor, Tensor]:
-        """Training images, `[60000, 1, 28, 28]`, and labels, on the device."""
-        return self.data.train_images.view(-1, 1, 28, 28).to(self.device), self.data.train_labels.to(
-            self.device
-        )
+    def train(self, cell: Cell) -> tuple[Tensor, Tensor]:
+        """Training images as the cell has them, `[60000, 1, 28, 28]`, and labels, on the device."""
+        return self._images(self.data.train_images, cell), self.data.train_labels.to(self.device)
 
-    def test(self) -> tuple[Tensor, Tensor]:
-        """Test images, `[10000, 1, 28, 28]`, and labels, on the device."""
-        return self.data.test_images.view(-1, 1, 28, 28).to(self.device), self.data.test_labels.to(
-            self.device
-        )
+    def test(self, cell: Cell) -> tuple[Tensor, Tensor]:
+        """Test images as the cell has them, `[10000, 1, 28, 28]`, and labels, on the device."""
+        return self._images(self.data.test_images, cell), self.data.test_labels.to(self.device)
+
+    def learnt_from(self, cell: Cell, seed: int) -> Tensor | tuple[Tensor, Tensor]:
+        """What a run of the cell is trained on: the training set, or images alone."""
+        if cell.pool is None:
+            return self.train(cell)
+        return self._images(cell.pool.draw(self.data, seed), cell)
+
+    def _images(self, images: Tensor, cell: Cell) -> Tensor:
+        if cell.background != BACKGROUND:
+            images = with_background(images, cell.background)
+        return images.view(-1, 1, 28, 28).to(self.device)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A line of the results, and the predicted class of each test case."""
-
-    line: dict[str, Any]
-    predictions: NDArray[np.uint8]
-
-
-def run_config(cell: Cell, laboratory: Laboratory, teacher_id: str | None) -> dict[str, Any]:
+def run_config(cell: Cell, laboratory: Laboratory, teacher_id: TeacherId) -> dict[str, Any]:
     """The whole configuration of a cell's run, but for the seed."""
     return cell.config(
         data=laboratory.data.sha256,
@@ -81,7 +82,7 @@ def train_cells(
     laboratory: Laboratory,
     *,
     teacher: nn.Module | None = None,
-    teacher_id: str | None = None,
+    teacher_id: TeacherId = None,
     held_out_shift: float | None = None,
 ) -> list[Trained]:
     """Train cells of one training, as one stack where there are several.
@@ -91,17 +92,17 @@ def train_cells(
         seed: Of initial values, order of the data and dropout.
         laboratory: Data, device, precision.
         teacher: The trained teacher of the cells that have one.
-        teacher_id: The identity of the teacher's own run.
+        teacher_id: The identity of what made the teacher.
         held_out_shift: The shift that a tuning run chose for the cells' correction.
     """
     began = time.perf_counter()
-    distillers = [_distiller(cell, seed, laboratory, teacher) for cell in cells]
+    distillers = [distiller_for(cell, seed, laboratory, teacher) for cell in cells]
     histories = fit_together(
         distillers,
-        laboratory.train(),
+        laboratory.learnt_from(cells[0], seed),
         epochs=cells[0].training.epochs,
         batch_size=cells[0].training.batch_size,
-        evaluate_on=laboratory.test(),
+        evaluate_on=laboratory.test(cells[0]),
         stack_size=len(cells),
     )
     each = (time.perf_counter() - began) / len(cells)
@@ -118,21 +119,21 @@ def _trained(
     distiller: Distiller,
     history: pd.DataFrame | DivergenceError,
     seconds: float,
-    teacher_id: str | None,
+    teacher_id: TeacherId,
     held_out_shift: float | None,
 ) -> Trained:
     began = time.perf_counter()
     config = run_config(cell, laboratory, teacher_id)
-    evaluation = distiller.evaluate(laboratory.test())
+    evaluation = distiller.evaluate(laboratory.test(cell))
     correction = None
     if cell.chooses_shift_of:
-        correction = _chosen_on_held_out(distiller, cell, seed, laboratory)
+        correction = chosen_on_held_out(distiller, cell, seed, laboratory)
     line = {
         "id": config_id(config, seed),
         "name": cell.name,
         "config": config,
         "seed": seed,
-        **_numbers(evaluation),
+        **numbers_of(evaluation),
         "curve": _curve(history),
         "correction": correction,
         "diverged": isinstance(history, DivergenceError),
@@ -143,37 +144,34 @@ def _trained(
         "quick": laboratory.quick,
         "tuned_on_test": False,
     }
-    corrected = []
-    if cell.correction is not None:
-        corrected = _corrected(distiller, cell.correction.classes, line, laboratory, held_out_shift)
-    return Trained([*corrected, Kept(line, _as_bytes(evaluation.predictions))], distiller.student)
+    kept = corrected_results(distiller, cell, line, laboratory, held_out_shift)
+    if cell.ensemble is not None and distiller.teacher is not None:
+        kept.append(ensemble_result(distiller.teacher, cell, line, laboratory))
+    return Trained([*kept, Kept(line, as_bytes(evaluation.predictions))], distiller.student)
 
 
-def _distiller(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+def distiller_for(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+    """What trains a cell with a seed, before its first step."""
     training = cell.training
+    labels = laboratory.data.train_labels
+    chosen = len(cell.transfer_set.select(len(labels), labels))
+    steps = training.epochs * math.ceil(chosen / training.batch_size)
     callbacks: list[Callback] = [_Watch(cell.name, seed, laboratory.observer)]
     if training.max_squared_norm is not None:
         callbacks.append(MaxNorm(training.max_squared_norm))
     return Distiller(
         teacher=teacher if cell.has_teacher else None,
-        student=cell.network.build(seed).to(laboratory.device),
+        student=cell.network.build(cell.seed(seed)).to(laboratory.device),
         loss=cell.loss,
         transfer_set=cell.transfer_set,
-        optimizer=lambda parameters: torch.optim.SGD(
-            parameters,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            fused=True,
-        ),
-        schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(
-            optimizer, training.learning_rate_decay
-        ),
+        optimizer=training.build_optimizer,
+        schedule=lambda optimizer: training.build_schedule(optimizer, steps),
+        schedule_unit=training.schedule_unit,
         clip_norm=training.clip_norm,
         precision=laboratory.precision,
         teacher_cache=laboratory.teacher_cache,
         callbacks=callbacks,
-        seed=seed,
+        seed=cell.seed(seed),
     )
 
 
@@ -185,76 +183,6 @@ def _curve(history: pd.DataFrame | DivergenceError) -> dict[str, Any] | None:
         "never_predicted": [list(classes) for classes in history["never_predicted"]],
         "train_loss": [round(loss, 6) for loss in history["loss"]],
     }
-
-
-def _chosen_on_held_out(
-    distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory
-) -> dict[str, Any]:
-    images, labels = laboratory.train()
-    kept = Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)
-    held_out = torch.ones(len(labels), dtype=torch.bool)
-    held_out[kept] = False
-    numbers = held_out.nonzero().flatten().to(labels.device)
-    shift = best_shift(distiller.logits(images[numbers]), labels[numbers], cell.chooses_shift_of)
-    return {
-        "kind": "chosen-on-held-out",
-        "classes": list(cell.chooses_shift_of),
-        "shift": shift,
-        "parent": None,
-    }
-
-
-def _corrected(
-    distiller: Distiller,
-    classes: tuple[int, ...],
-    line: Mapping[str, Any],
-    laboratory: Laboratory,
-    held_out_shift: float | None,
-) -> list[Kept]:
-    """The run's results after each of the corrections."""
-    images, labels = laboratory.test()
-    logits = distiller.logits(images)
-    training_logits = distiller.logits(laboratory.train()[0])
-    shifts = {"test-tuned": best_shift(logits, labels, classes)}
-    if held_out_shift is not None:
-        shifts["held-out"] = held_out_shift
-    shifts["label-free"] = prior_matching_shift(training_logits, classes)
-    kept = []
-    for kind, shift in shifts.items():
-        correction = {"kind": kind, "classes": list(classes), "shift": round(shift, 4), "parent": line["id"]}
-        config = {**line["config"], "name": f"{line['name']}-bias-{kind}", "correction": kind}
-        evaluation = metrics.evaluate_logits(shifted(logits, classes, shift), labels)
-        corrected = {
-            **line,
-            "id": config_id(config, line["seed"]),
-            "name": config["name"],
-            "config": config,
-            **_numbers(evaluation),
-            "curve": None,
-            "correction": correction,
-            "tuned_on_test": kind == "test-tuned",
-        }
-        kept.append(Kept(corrected, _as_bytes(evaluation.predictions)))
-    return kept
-
-
-def _numbers(evaluation: Evaluation) -> dict[str, Any]:
-    """The metrics as plain data; one that is not a number (a diverged run's) is null."""
-    return {
-        name: None
-        if isinstance(value, float) and not math.isfinite(value)
-        else list(value)
-        if isinstance(value, tuple)
-        else round(value, 8)
-        if isinstance(value, float)
-        else value
-        for name, value in evaluation.numbers().items()
-    }
-
-
-def _as_bytes(predictions: Tensor) -> NDArray[np.uint8]:
-    result: NDArray[np.uint8] = predictions.numpy().astype(np.uint8)
-    return result
 
 
 class _Watch(Callback):

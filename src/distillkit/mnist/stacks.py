@@ -14,7 +14,7 @@ _WIDEST_ON_A_CPU = 300
 
 
 def stacks_of(cells: Sequence[Cell], device: torch.device) -> list[list[Cell]]:
-    """The cells in their order, those that stand beside each other and differ in their loss alone together.
+    """The cells in their order; neighbours that differ in loss or start alone are together.
 
     A rule and not a trial, so that the same command makes the same stacks, and to the bit the same numbers,
     also when it goes on.
@@ -28,4 +28,6 @@ def _key(number: int, cell: Cell, device: torch.device) -> object:
     # a corrected run, or one that chooses a correction, waits for another or is waited for
     alone = cell.correction is not None or bool(cell.chooses_shift_of)
     too_wide = device.type == "cpu" and max(cell.network.hidden_units) > _WIDEST_ON_A_CPU
-    return number if alone or too_wide else (cell.network, cell.training, cell.transfer_set)
+    return number if alone or too_wide else (
+        cell.network, cell.training, cell.transfer_set, cell.pool, cell.ensemble,
+    )  # fmt: skip

@@ -14,8 +14,8 @@ from distillkit.mnist.job import run_job
 from distillkit.mnist.protocols import Protocol
 from distillkit.mnist.runs import Laboratory
 
-REPORTS_LOSS = "soft_targets+hard_labels"
-"""The report's: the plain sum of both."""
+PLAIN_SUM = "soft_targets+hard_labels"
+"""The report's loss."""
 
 
 def sweep(
@@ -25,7 +25,7 @@ def sweep(
     *,
     hidden_units: Sequence[int],
     temperatures: Sequence[float],
-    losses: Sequence[str] = (REPORTS_LOSS,),
+    losses: Sequence[str] = (),
     seeds: int = 1,
     overwrite: bool = False,
 ) -> list[dict[str, Any]]:
@@ -37,7 +37,8 @@ def sweep(
         folder: Where the results are kept; an interrupted sweep goes on there.
         hidden_units: Widths D, each ≥ 1.
         temperatures: T, each > 0, for the losses that have one.
-        losses: Kinds of losses, or several joined by `+`, whose plain sum is meant.
+        losses: Kinds of losses, or several joined by `+`, whose plain sum is meant; the protocol's own where
+            empty.
         seeds: The seeds are 0 to `seeds` − 1.
         overwrite: Throw away what the folder holds.
 
@@ -54,7 +55,11 @@ def sweep(
         raise ConfigurationError(f"D must be at least 1, got {list(hidden_units)}.")
     if not ascending or not all(0 < temperature < float("inf") for temperature in ascending):
         raise ConfigurationError(f"T must be above 0 and finite, got {list(temperatures)}.")
-    students = [cell for name in dict.fromkeys(losses) for cell in _losses(name, ascending)]
+    weighted = protocol.hard_label_weight is not None
+    named = list(dict.fromkeys(losses or ([] if weighted else [PLAIN_SUM])))
+    students = [loss for name in named for loss in _losses(name, ascending, weighted=weighted)]
+    if not named:
+        students = [(f"T{temperature:g}", protocol.student_loss(temperature)) for temperature in ascending]
     stages = [
         [
             baseline_cell(protocol, width),
@@ -67,28 +72,31 @@ def sweep(
         "protocol": protocol.settings(),
         "hidden_units": widths,
         "temperatures": ascending,
-        "losses": list(dict.fromkeys(losses)),
+        "losses": named,
         "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
         "precision": laboratory.precision,
         "seeds": seeds,
     }
 
-    def stages_of(seed: int) -> list[list[Cell]]:
-        return [[teacher_cell(protocol, seed, dropout=True)], *stages]
+    def teacher_of(seed: int) -> Cell:
+        return teacher_cell(protocol, seed, dropout=True)
 
     with ResultStore(folder, settings, may_differ=("seeds",), overwrite=overwrite) as store:
-        return run_job(stages_of, seeds, laboratory, store)
+        return run_job(teacher_of, lambda seed: [[teacher_of(seed)], *stages], seeds, laboratory, store)
 
 
-def _losses(name: str, temperatures: Sequence[float]) -> list[tuple[str, Loss]]:
-    """Names and losses of one entry of `losses`; none for hard labels alone, the baseline of every width."""
+def _losses(name: str, temperatures: Sequence[float], *, weighted: bool) -> list[tuple[str, Loss]]:
+    """Names and losses of one entry of `losses`; none for hard labels alone, the baseline of every width.
+
+    The plain sum goes without its name where it is the protocol's own loss, which is not `weighted`.
+    """
     kinds = name.split("+")
     softened = [kind for kind in kinds if "temperature" in Loss.kind_class(kind).model_fields]
     if kinds == ["hard_labels"]:
         return []
     if len(set(kinds)) < len(kinds):
         raise ConfigurationError(f"A loss can stand once in a sum, got {name!r}.")
-    prefix = "" if name == REPORTS_LOSS else name
+    prefix = "" if name == PLAIN_SUM and not weighted else name
     if not softened:
         return [(prefix, _sum(kinds, {}))]
     return [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from distillkit.mnist.experiments.answers import answers
@@ -23,10 +22,9 @@ def dark_knowledge(
     lookalikes: tuple[int, int] = (3, 7),
     shown: int = 6,
 ) -> dict[str, Any]:
-    """The soft targets of telling digits, the versions of one digit that look like two others, and the means.
+    """The soft targets of some digits, the versions of one digit that look like two others, and the means.
 
-    Only digits that the teacher gets right are chosen. Of each class but `digit` the telling one is the one
-    whose soft targets at the middle temperature have the highest entropy.
+    Only digits that the teacher gets right are chosen.
 
     Args:
         teacher: The trained teacher.
@@ -34,13 +32,14 @@ def dark_knowledge(
         temperatures: At which the soft targets are shown, ascending.
         digit: The class whose versions are told apart, the paper's 2.
         lookalikes: The two classes that they are likened to, its 3 and 7.
-        shown: How many versions that look most like each of the two, and how many telling digits.
+        shown: How many versions that look most like each of the two.
 
     Returns:
-        `temperatures`, `digit`, `lookalikes`; `telling`, digits by falling entropy, and `versions`, a list
-        of digits for each lookalike, the likest first; `means`, the mean soft targets of each class at the
-        highest temperature, `[class][class]`. A digit has its `number` among the cases, `label`, `pixels`
-        (784 of 0 to 255, 255 is ink), and `soft_targets`, `[temperature][class]`.
+        `temperatures`, `digit`, `lookalikes`; `plain` and `torn`, of each class the digit of the middlemost
+        runner-up (the highest probability of a wrong class at T = 1) and that of the highest, the latter most
+        torn first; `versions`, for each lookalike the likest digits first; `means`, the mean soft targets of
+        each class at the highest temperature, `[class][class]`. A digit has its `number` among the cases,
+        `label`, `pixels` (784 of 0 to 255, 255 is ink), and `soft_targets`, `[temperature][class]`.
 
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2: one version of a 2 may
@@ -62,27 +61,22 @@ def dark_knowledge(
     versions = (right & (labels == digit)).nonzero().flatten()
     likeness = logits[versions, first] - logits[versions, second]
     falling = versions[likeness.argsort(descending=True, stable=True)].tolist()
-    middle = (logits / temperatures[len(temperatures) // 2]).softmax(dim=-1)
+    runners_up = logits.softmax(dim=-1).scatter(1, labels[:, None], 0.0).amax(dim=-1)
+    by_class = [
+        members[runners_up[members].argsort(stable=True)].tolist()
+        for label in sorted(set(labels[right].tolist()))
+        for members in [(right & (labels == label)).nonzero().flatten()]
+    ]
+    torn = sorted((members[-1] for members in by_class), key=lambda case: float(runners_up[case]))
     return {
         "temperatures": [float(t) for t in temperatures],
         "digit": digit,
         "lookalikes": [first, second],
-        "telling": [
-            described(number) for number in _telling(middle, labels, right & (labels != digit), shown)
-        ],
+        "plain": [described(members[len(members) // 2]) for members in by_class],
+        "torn": [described(number) for number in reversed(torn)],
         "versions": [[described(number) for number in likest[:shown]] for likest in (falling, falling[::-1])],
         "means": _class_means((logits / max(temperatures)).softmax(dim=-1), labels),
     }
-
-
-def _telling(soft_targets: Tensor, labels: Tensor, allowed: Tensor, shown: int) -> list[int]:
-    """Of each class the allowed case of the highest entropy, by falling entropy."""
-    entropy = torch.special.entr(soft_targets).sum(dim=-1).masked_fill(~allowed, -1.0)
-    each = [
-        int(torch.where(labels == label, entropy, -1.0).argmax())
-        for label in sorted(set(labels[allowed].tolist()))
-    ]
-    return sorted(each, key=lambda number: float(entropy[number]), reverse=True)[:shown]
 
 
 def _class_means(soft_targets: Tensor, labels: Tensor) -> list[list[float] | None]:

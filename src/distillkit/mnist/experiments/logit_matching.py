@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,7 +42,10 @@ def uncentred_logit_matching(*, student: Outputs, teacher: Outputs | None, label
 
 
 def gradient_distances(
-    student: nn.Module, teacher: nn.Module, inputs: Tensor, temperatures: Sequence[float] = TEMPERATURES
+    students: Mapping[str, nn.Module],
+    teacher: nn.Module,
+    inputs: Tensor,
+    temperatures: Sequence[float] = TEMPERATURES,
 ) -> dict[str, Any]:
     """How far the gradient of the soft targets at each T is from that of matching logits, in float64.
 
@@ -51,43 +54,32 @@ def gradient_distances(
     (1, …, 1), whatever the temperature.
 
     Args:
-        student: Gives `[cases, classes]`.
+        students: By a name that the figure shows, e.g. one untrained and one trained.
         teacher: The trained teacher.
         inputs: `[cases, ...]`; a few hundred tell enough.
         temperatures: Each > 0.
 
     Returns:
-        `temperatures`; under `centred` and `uncentred`, with respect to `logits` and to `weights`, by
-        temperature `relative_l2` = ‖g_T − g‖ / ‖g‖ and `cosine`; and `floor`, the relative distance with
-        respect to the logits that is left at T = ∞ from the uncentred gradient.
+        `temperatures`, and of each student under `students`: `centred` and `uncentred`, each with respect to
+        `logits` and to `weights`, by temperature `relative_l2` = ‖g_T − g‖ / ‖g‖ and `cosine`; and `floor`,
+        the relative distance with respect to the logits that is left at T = ∞ from the uncentred gradient.
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> found = gradient_distances(nn.Linear(4, 3), nn.Linear(4, 3), torch.randn(9, 4), (1, 1000))
-        >>> [f"{distance:.0e}" for distance in found["centred"]["logits"]["relative_l2"]]
+        >>> student, teacher = nn.Linear(4, 3), nn.Linear(4, 3)
+        >>> found = gradient_distances({"new": student}, teacher, torch.randn(9, 4), (1, 1000))
+        >>> [f"{distance:.0e}" for distance in found["students"]["new"]["centred"]["logits"]["relative_l2"]]
         ['2e-01', '4e-04']
 
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.1.
     """
-    probe = GradientProbe(student, teacher, inputs)
-    soft = [probe.gradient(SoftTargets(temperature=each)) for each in temperatures]
-    limits = {
-        "centred": probe.gradient(LogitMatching()),
-        "uncentred": probe.gradient(uncentred_logit_matching),
-    }
-    difference = probe.student_logits.detach() - probe.teacher_logits
-    along_ones = difference.mean(dim=-1, keepdim=True).expand_as(difference)
     return {
         "temperatures": [float(temperature) for temperature in temperatures],
-        **{
-            name: {
-                "logits": _distances([one.logits for one in soft], limit.logits),
-                "weights": _distances([one.weights for one in soft], limit.weights),
-            }
-            for name, limit in limits.items()
+        "students": {
+            name: _from_the_limits(GradientProbe(student, teacher, inputs), temperatures)
+            for name, student in students.items()
         },
-        "floor": float(along_ones.norm() / difference.norm()),
     }
 
 
@@ -150,6 +142,26 @@ def student_distances(
         for (name, temperature, _, _), own, divergence in zip(planned, logits, divergences, strict=True)
     }
     return {"seed": seed, "cases": len(test[1]), "students": students}
+
+
+def _from_the_limits(probe: GradientProbe, temperatures: Sequence[float]) -> dict[str, Any]:
+    soft = [probe.gradient(SoftTargets(temperature=each)) for each in temperatures]
+    limits = {
+        "centred": probe.gradient(LogitMatching()),
+        "uncentred": probe.gradient(uncentred_logit_matching),
+    }
+    difference = probe.student_logits.detach() - probe.teacher_logits
+    along_ones = difference.mean(dim=-1, keepdim=True).expand_as(difference)
+    return {
+        **{
+            name: {
+                "logits": _distances([one.logits for one in soft], limit.logits),
+                "weights": _distances([one.weights for one in soft], limit.weights),
+            }
+            for name, limit in limits.items()
+        },
+        "floor": float(along_ones.norm() / difference.norm()),
+    }
 
 
 def _finite(value: float) -> float | None:

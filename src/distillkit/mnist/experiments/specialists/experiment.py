@@ -11,7 +11,7 @@ from distillkit.losses import HardLabels, hinton
 from distillkit.mnist.experiments.answers import answers
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 from distillkit.mnist.experiments.specialists.dustbin import raise_dustbin, special_cases, specialist_of
-from distillkit.mnist.experiments.specialists.groups import confusable_groups, correlation
+from distillkit.mnist.experiments.specialists.groups import affinity, confusable_groups
 from distillkit.mnist.experiments.specialists.panel import Panel
 
 
@@ -49,7 +49,7 @@ def specialists(
         hard_label_weight: Of the hard labels beside them, in [0, 1].
 
     Returns:
-        `seed`, `cases`; `correlation`, `[class][class]`, of the generalist's predictions on the training
+        `seed`, `cases`; `affinity`, `[class][class]`, of the generalist's predictions on the training
         images; `groups`, for each its `classes`, the `cases` it learns from, its `correction`, the test cases
         on which it is `asked`, and on these `generalist_errors` and `panel_errors`; and test errors of
         `generalist`, `uncorrected` (the panel with the dustbins as trained), `panel`, `from_panel` and
@@ -100,7 +100,7 @@ def specialists(
     return {
         "seed": seed,
         "cases": len(test[1]),
-        "correlation": correlation(probabilities).tolist(),
+        "affinity": affinity(probabilities).tolist(),
         "groups": [
             {
                 "classes": list(group),

@@ -43,7 +43,7 @@ def specialists_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def _groups(axes: Axes, result: Mapping[str, Any]) -> None:
-    matrix = np.asarray(result["correlation"])
+    matrix = np.asarray(result["affinity"])
     groups = [group["classes"] for group in result["groups"]]
     alone = [number for number in range(len(matrix)) if not any(number in group for group in groups)]
     order = [number for group in groups for number in group] + alone
@@ -59,4 +59,4 @@ def _groups(axes: Axes, result: Mapping[str, Any]) -> None:
         axes.add_patch(Rectangle(corner, len(group), len(group), fill=False, edgecolor=INK, linewidth=1.8))
         first += len(group)
     axes.set_title("classes predicted together")
-    axes.figure.colorbar(picture, ax=axes, shrink=0.8, label="correlation of the probabilities")
+    axes.figure.colorbar(picture, ax=axes, shrink=0.8, label="affinity, 0 to 1")

@@ -11,13 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torch import Tensor, nn
 
-from distillkit.mnist.experiments.dark_knowledge import dark_knowledge
 from distillkit.mnist.experiments.figures import FIGURES, write_experiment_figures
-from distillkit.mnist.experiments.little_data import learning_curve
-from distillkit.mnist.experiments.logit_matching import gradient_distances, student_distances
 from distillkit.mnist.experiments.recipe import Recipe
-from distillkit.mnist.experiments.specialists.experiment import specialists
-from distillkit.mnist.experiments.t_squared import gradient_norms, hard_weight_errors
+from distillkit.mnist.experiments.suite import EXPERIMENTS, Bench
 
 Cases = tuple[Tensor, Tensor]
 Results = dict[str, list[dict[str, Any]]]
@@ -26,31 +22,13 @@ Results = dict[str, list[dict[str, Any]]]
 @pytest.fixture(scope="module")
 def results(recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential) -> Results:
     """What two seeds of every experiment return, through JSON as a folder would keep it."""
-    students = {"untrained": recipe.network.build(0), "trained": teacher}
-    other = recipe.network.build(1)
+    few = train[0][:60], train[1][:60]
 
     def of(seed: int) -> dict[str, dict[str, Any]]:
-        few = test[0][:20], test[1][:20]
-        return {
-            "t-squared": gradient_norms(students, other, *few),
-            "hard-weight": hard_weight_errors(
-                teacher, recipe, train, test, seed=seed, epochs=1, weights=(0, 0.3, 1)
-            ),
-            "logit-matching": gradient_distances(students, other, few[0]),
-            "logit-matching-students": student_distances(
-                teacher, recipe, train, test, seed=seed, epochs=1, temperatures=(1, 20)
-            ),
-            "little-data": learning_curve(
-                teacher, recipe, train, test, seed=seed, updates=4, fractions=(0.03, 0.1, 1.0)
-            ),
-            "specialists": specialists(
-                teacher, recipe, train, test, seed=seed, specialist_epochs=1, epochs=1,
-                specialist_recipe=recipe,
-            ),
-            "dark-knowledge": dark_knowledge(teacher, test),
-        }  # fmt: skip
+        bench = Bench(teacher, recipe, recipe, few, test, seed=seed, epochs=1, updates=4)
+        return {name: bench.run(name) for name in EXPERIMENTS}
 
-    seeds = [json.loads(json.dumps(of(seed))) for seed in range(2)]
+    seeds = [json.loads(json.dumps(of(seed), allow_nan=False)) for seed in range(2)]
     return {name: [seed[name] for seed in seeds] for name in FIGURES}
 
 
@@ -63,7 +41,7 @@ def write(folder: Path, results: Results, *, is_stand_in: bool = False, quick: b
 
 def test_every_experiment_has_its_figure(results: Results, tmp_path: Path) -> None:
     """Both kinds of each, the same bytes each time; that of an experiment without results is removed."""
-    assert write(tmp_path, results) == list(FIGURES)
+    assert write(tmp_path, results) == list(FIGURES) == list(EXPERIMENTS)
     files = {file.name: file.read_bytes() for file in (tmp_path / "figures").iterdir()}
     assert sorted(files) == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
     assert write(tmp_path, {"little-data": results["little-data"]}) == ["little-data"]

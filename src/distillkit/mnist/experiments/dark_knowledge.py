@@ -45,8 +45,8 @@ def dark_knowledge(
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2: one version of a 2 may
         have a probability of 10⁻⁶ of being a 3 and 10⁻⁹ of being a 7, another the other way round.
     """
-    images, labels = cases
-    logits = answers(teacher, images).double()
+    images, labels = cases[0].cpu(), cases[1].cpu()
+    logits = answers(teacher, cases[0]).cpu().double()  # not every device has float64
     right = logits.argmax(dim=-1) == labels
 
     def described(number: int) -> dict[str, Any]:

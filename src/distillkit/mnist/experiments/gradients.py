@@ -1,4 +1,4 @@
-"""Gradients of several losses at one student, in float64: what they are is looked at, not trained with."""
+"""Gradients of several losses at one student, in float64: they are looked at, not trained with."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Gradient:
 class GradientProbe:
     """A student and its teacher on some cases, both as they are in evaluation mode; neither is changed.
 
+    The work is done on the CPU, since not every device has float64.
+
     Args:
         student: Gives `[cases, classes]`.
         teacher: Gives logits of the same shape.
@@ -45,13 +47,13 @@ class GradientProbe:
     def __init__(
         self, student: nn.Module, teacher: nn.Module, inputs: Tensor, labels: Tensor | None = None
     ) -> None:
-        double = inputs.double()
-        own_student = deepcopy(student).double().eval()
+        double = inputs.cpu().double()
+        own_student = deepcopy(student).cpu().double().eval()
         self._parameters = list(own_student.parameters())
         self.student_logits: Tensor = own_student(double)
         with torch.no_grad():
-            self.teacher_logits: Tensor = deepcopy(teacher).double().eval()(double)
-        self._labels = labels
+            self.teacher_logits: Tensor = deepcopy(teacher).cpu().double().eval()(double)
+        self._labels = None if labels is None else labels.cpu()
 
     def gradient(self, loss: LossFn) -> Gradient:
         """The gradient of a loss."""

@@ -15,10 +15,11 @@ from distillkit.mnist.figure_style import BLUE, GREY, INK, ORANGE, error_axis, n
 
 _SHOWN = {
     "generalist": ("generalist", GREY),
+    "trained_on": ("trained\nfor longer", GREY),
     "uncorrected": ("+ specialists,\nnot corrected", ORANGE),
     "panel": ("+ specialists", ORANGE),
     "from_panel": ("one net\nfrom all", BLUE),
-    "from_generalist": ("one net from\nthe generalist", BLUE),
+    "from_generalist": ("one net from\ngeneralist", BLUE),
 }
 
 

@@ -44,12 +44,12 @@ class Panel(nn.Module):
         """Log q, `[batch, classes]`, float32."""
         logits = self.generalist(inputs)
         q = combine(
-            logits.double().softmax(dim=-1),
-            [specialist(inputs).double().softmax(dim=-1) for specialist in self.specialists],
+            _probabilities(logits),
+            [_probabilities(specialist(inputs)) for specialist in self.specialists],
             self.groups,
-            self.active(logits),
+            self.active(logits).cpu(),
         )
-        return q.clamp_min(torch.finfo(torch.float64).tiny).log().float()
+        return q.clamp_min(torch.finfo(torch.float64).tiny).log().float().to(logits.device)
 
     def active(self, logits: Tensor) -> Tensor:
         """Which specialists are asked, bool `[batch, specialists]`, by the generalist's logits."""
@@ -58,3 +58,8 @@ class Panel(nn.Module):
             torch.isin(best, torch.tensor(group, device=best.device)).any(dim=-1) for group in self.groups
         ]
         return torch.stack(asked, dim=-1) if asked else best.new_zeros(len(best), 0, dtype=torch.bool)
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    # not every device has float64
+    return logits.cpu().double().softmax(dim=-1)

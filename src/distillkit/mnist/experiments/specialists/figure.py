@@ -29,7 +29,7 @@ def specialists_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
     Args:
         results: One of each seed.
     """
-    figure = new_figure(10.2, 4.8)
+    figure = new_figure(11.4, 4.8)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
     _groups(left, results[0])
     errors = {name: [result["test_errors"][name] for result in results] for name in _SHOWN}

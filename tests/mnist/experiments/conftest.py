@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from distillkit.losses import HardLabels
 from distillkit.mnist.data import MnistData
@@ -14,13 +19,27 @@ from distillkit.mnist.models import NetworkSpec
 Cases = tuple[Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class Falling:
+    """AdamW, its learning rate falling to 0."""
+
+    batch_size: int = 32
+    clip_norm: float | None = None
+    schedule_unit: Literal["epoch", "step"] = "step"
+    learning_rate: float = 0.005
+
+    def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """AdamW."""
+        return torch.optim.AdamW(parameters, lr=self.learning_rate)
+
+    def build_schedule(self, optimizer: torch.optim.Optimizer, steps: int) -> LambdaLR:
+        """From 1 to 0."""
+        return LambdaLR(optimizer, lambda step: 1 - step / steps)
+
+
 def make_recipe(*hidden_units: int) -> Recipe:
     """Small students, fast."""
-    return Recipe(
-        network=NetworkSpec(hidden_units=hidden_units),
-        batch_size=32,
-        optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=0.005),
-    )
+    return Recipe(network=NetworkSpec(hidden_units=hidden_units), training=Falling())
 
 
 @pytest.fixture(scope="session")

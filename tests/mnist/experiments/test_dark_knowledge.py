@@ -80,3 +80,20 @@ def test_the_means_are_over_all_cases_of_a_class(
     twos = test[1] == 2
     assert dark_knowledge(teacher, (test[0][twos], test[1][twos]))["means"][3] is None
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_pixels_are_ink_whatever_the_scale(
+    teacher: nn.Sequential, test: Cases, found: dict[str, Any]
+) -> None:
+    """A teacher of images in [0, 1] has the same digits to show."""
+    first = nn.Sequential(Doubled(), *teacher)
+    again = dark_knowledge(first, ((test[0] + 1) / 2, test[1]), shown=3)
+    assert [one["pixels"] for one in digits_of(again)] == [one["pixels"] for one in digits_of(found)]
+
+
+class Doubled(nn.Module):
+    """From [0, 1] to [−1, 1]."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """2x − 1."""
+        return 2 * inputs - 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from distillkit.errors import ConfigurationError
 from distillkit.metrics import test_errors as count_errors
 from distillkit.mnist.cells import FRACTION_KEPT
 from distillkit.mnist.experiments.answers import answers
@@ -23,7 +25,7 @@ Cases = tuple[Tensor, Tensor]
 def found(recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential) -> dict[str, Any]:
     """Three parts of 275 cases."""
     return learning_curve(
-        teacher, recipe, train, test, seed=0, updates=60, temperature=4, fractions=(0.05, 0.3, 1.0)
+        teacher, recipe, train, test, seed=0, updates=400, temperature=4, fractions=(0.05, 0.3, 1.0)
     )
 
 
@@ -37,7 +39,7 @@ def test_each_part_has_two_students_with_the_same_number_of_updates(
     ]
     for one in students:
         a_pass = -(-one["cases"] // 32)
-        assert 60 <= one["updates"][-1] < 60 + a_pass
+        assert 400 <= one["updates"][-1] < 400 + a_pass
         assert all(updates % a_pass == 0 for updates in one["updates"])
         assert len(one["updates"]) == len(one["test_errors"]) == len(one["held_out_errors"]) <= 25
         assert not one["diverged"]
@@ -72,6 +74,15 @@ def test_held_out_cases_are_learnt_by_none(recipe: Recipe, test: Cases, teacher:
     found = learning_curve(teacher, recipe, (images, labels), test, seed=5, updates=2, fractions=(0.5, 1.0))
     assert found["held_out_cases"] == int(held_out.sum()) == 4
     assert not any(one["diverged"] for one in found["students"])
+
+
+def test_a_schedule_by_epochs_is_refused(
+    recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential
+) -> None:
+    """It would fall by the epoch, of which a small part has many."""
+    by_epochs = replace(recipe, training=type(recipe.training)(schedule_unit="epoch"))
+    with pytest.raises(ConfigurationError, match="counts steps"):
+        learning_curve(teacher, by_epochs, train, test, seed=0, updates=4)
 
 
 def test_the_same_call_gives_the_same_numbers(

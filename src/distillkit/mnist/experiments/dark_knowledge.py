@@ -28,7 +28,7 @@ def dark_knowledge(
 
     Args:
         teacher: The trained teacher.
-        cases: Which digits are shown, the test cases as a rule; pixels in [−1, 1].
+        cases: Which digits are shown, the test cases as a rule.
         temperatures: At which the soft targets are shown, ascending.
         digit: The class whose versions are told apart, the paper's 2.
         lookalikes: The two classes that they are likened to, its 3 and 7.
@@ -46,6 +46,7 @@ def dark_knowledge(
         have a probability of 10⁻⁶ of being a 3 and 10⁻⁹ of being a 7, another the other way round.
     """
     images, labels = cases[0].cpu(), cases[1].cpu()
+    darkest, lightest = float(images.max()), float(images.min())
     logits = answers(teacher, cases[0]).cpu().double()  # not every device has float64
     right = logits.argmax(dim=-1) == labels
 
@@ -53,7 +54,7 @@ def dark_knowledge(
         return {
             "number": number,
             "label": int(labels[number]),
-            "pixels": _shades(images[number]),
+            "pixels": _shades((images[number] - lightest) / (darkest - lightest)),
             "soft_targets": [(logits[number] / t).softmax(dim=-1).tolist() for t in temperatures],
         }
 
@@ -89,5 +90,5 @@ def _class_means(soft_targets: Tensor, labels: Tensor) -> list[list[float] | Non
 
 
 def _shades(image: Tensor) -> list[int]:
-    shades: list[int] = ((image.flatten() + 1) / 2 * 255).round().int().tolist()
+    shades: list[int] = (image.flatten() * 255).round().int().tolist()
     return shades

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from distillkit import Callback, Distiller, metrics
+from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, hinton
 from distillkit.mnist.cells import FRACTION_KEPT
 from distillkit.mnist.experiments.answers import answers
@@ -38,6 +39,8 @@ def learning_curve(
     so that only the data differ. None is stopped early: the whole curve is kept, and beside its end the
     epoch that the held-out cases would have chosen.
 
+    A schedule has to count steps: by epochs it would be over the sooner the smaller a part is.
+
     Args:
         teacher: Trained on all training cases.
         recipe: How the students are trained.
@@ -56,10 +59,18 @@ def learning_curve(
         test errors at the end; `best` and `best_updates`, those at the first look with the fewest held-out
         errors; and `diverged`.
 
+    Raises:
+        ConfigurationError: The recipe's schedule counts epochs.
+
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §6: with 3 % of the data,
         44.5 % of the frames right with hard labels, 57.0 % with soft targets; with all data 58.9 %.
     """
+    if recipe.training.schedule_unit != "step":
+        raise ConfigurationError(
+            "Students of parts of the data make the same number of updates in different numbers of epochs: "
+            "use a protocol whose students' schedule counts steps, not epochs."
+        )
     learnt, held_out = _split(train, seed)
     students = []
     for fraction in fractions:

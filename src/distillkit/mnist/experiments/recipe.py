@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LRScheduler
 
 from distillkit import Callback, Distiller, TeacherCache, fit_together
 from distillkit.errors import DivergenceError
@@ -20,51 +21,37 @@ from distillkit.typing import LossFn
 Cases = tuple[Tensor, Tensor]
 """Images, `[cases, 1, 28, 28]` or `[cases, 784]`, and labels, `[cases]`, int64, on the device of the work."""
 
-_RISING = 0.05
 
+class Training(Protocol):
+    """What is asked of the settings of a training: those of a protocol's students have it."""
 
-def rise_and_fall(done: float) -> float:
-    """The learning rate as a share of its peak: up over the first 5 % of the updates, then down to 0.
+    @property
+    def batch_size(self) -> int:
+        """Cases a batch."""
 
-    Args:
-        done: Share of the updates that are done, in [0, 1].
+    @property
+    def clip_norm(self) -> float | None:
+        """Largest global norm of the gradient."""
 
-    Example:
-        >>> [round(rise_and_fall(done), 2) for done in (0, 0.025, 0.05, 0.525, 1)]
-        [0.0, 0.5, 1.0, 0.5, 0.0]
-    """
-    return min(done / _RISING, (1 - done) / (1 - _RISING))
+    @property
+    def schedule_unit(self) -> Literal["epoch", "step"]:
+        """What the schedule counts."""
+
+    def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """The optimiser of these parameters."""
+
+    def build_schedule(self, optimizer: Optimizer, steps: int) -> LRScheduler:
+        """The schedule over all steps of the training."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The network, the optimiser and its schedule; what is learnt, from what and how long is the caller's.
-
-    Example:
-        >>> from distillkit import losses
-        >>> recipe = Recipe(
-        ...     network=NetworkSpec(hidden_units=(8,)),
-        ...     batch_size=10,
-        ...     optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=1e-3),
-        ... )
-        >>> cases = torch.zeros(40, 784), torch.arange(40) % 10
-        >>> distiller = recipe.distiller(loss=losses.HardLabels(), seed=0, updates=8)
-        >>> train_together([distiller], cases, recipe, epochs=2)
-        [None]
-        >>> distiller.optimizer.param_groups[0]["lr"]  # after the last of the updates
-        0.0
-    """
+    """A network and its training; what it learns, from what and how long is the caller's."""
 
     network: NetworkSpec
     """Of the students."""
-    batch_size: int
-    """Cases a batch."""
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
-    """Makes the optimiser, set to its highest learning rate."""
-    learning_rate: Callable[[float], float] = rise_and_fall
-    """The factor on the learning rate when this share of the updates is done."""
-    clip_norm: float | None = None
-    """Largest global norm of the gradient."""
+    training: Training
+    """Of its batches, optimiser and schedule."""
     precision: SettledPrecision = "fp32"
     """Of the forward pass."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -97,13 +84,10 @@ class Recipe:
             teacher=teacher,
             student=student.to(self.device),
             loss=loss,
-            optimizer=self.optimizer,
-            # from the middle of each update; the one after the last is asked for too
-            schedule=lambda optimizer: LambdaLR(
-                optimizer, lambda update: self.learning_rate(min((update + 0.5) / updates, 1.0))
-            ),
-            schedule_unit="step",
-            clip_norm=self.clip_norm,
+            optimizer=self.training.build_optimizer,
+            schedule=lambda optimizer: self.training.build_schedule(optimizer, updates),
+            schedule_unit=self.training.schedule_unit,
+            clip_norm=self.training.clip_norm,
             precision=self.precision,
             teacher_cache=self.teacher_cache,
             callbacks=callbacks,
@@ -111,14 +95,8 @@ class Recipe:
         )
 
     def updates(self, cases: int, epochs: int) -> int:
-        """The updates in `epochs` passes over `cases` cases; a last batch that is not full is one too.
-
-        Example:
-            >>> from torch.optim import AdamW
-            >>> Recipe(NetworkSpec(hidden_units=(8,)), batch_size=10, optimizer=AdamW).updates(25, epochs=2)
-            6
-        """
-        return -(-cases // self.batch_size) * epochs
+        """The updates in `epochs` passes over `cases` cases; a last batch that is not full is one too."""
+        return -(-cases // self.training.batch_size) * epochs
 
 
 def train_together(
@@ -139,7 +117,7 @@ def train_together(
         distillers,
         train,
         epochs=epochs,
-        batch_size=recipe.batch_size,
+        batch_size=recipe.training.batch_size,
         stack_size=1 if too_wide else max(len(distillers), 1),
     )
     return [history if isinstance(history, DivergenceError) else None for history in histories]

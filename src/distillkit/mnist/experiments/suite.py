@@ -27,8 +27,15 @@ class Bench:
 
     Example:
         >>> import torch
+        >>> from torch.optim.lr_scheduler import LinearLR
         >>> from distillkit.mnist.models import NetworkSpec
-        >>> recipe = Recipe(NetworkSpec(hidden_units=(8,)), batch_size=10, optimizer=torch.optim.AdamW)
+        >>> class Training:
+        ...     batch_size, clip_norm, schedule_unit = 10, None, "step"
+        ...     def build_optimizer(self, parameters):
+        ...         return torch.optim.AdamW(parameters)
+        ...     def build_schedule(self, optimizer, steps):
+        ...         return LinearLR(optimizer, 1.0, 0.0, steps)
+        >>> recipe = Recipe(NetworkSpec(hidden_units=(8,)), Training())
         >>> cases = torch.rand(60, 784) * 2 - 1, torch.arange(60) % 10
         >>> teacher = recipe.network.build(seed=1)
         >>> bench = Bench(teacher, recipe, recipe, cases, cases, seed=0, epochs=1, updates=4)

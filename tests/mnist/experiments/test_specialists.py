@@ -45,6 +45,14 @@ def test_a_last_layer_of_another_kind_is_refused() -> None:
         specialist_of(nn.Sequential(nn.Linear(4, 10), nn.ReLU()), (3, 5))
 
 
+def test_a_specialist_for_everything_is_refused(
+    teacher: nn.Sequential, recipe: Recipe, train: Cases, test: Cases
+) -> None:
+    """One cluster is no group."""
+    with pytest.raises(ConfigurationError, match="for all 10 classes"):
+        specialists(teacher, recipe, train, test, seed=0, specialist_epochs=1, epochs=1, clusters=1)
+
+
 @pytest.mark.parametrize("group", [(0, 1), (0, 1, 2, 3, 4, 5, 6)])
 def test_half_of_what_it_sees_is_special(train: Cases, group: tuple[int, ...]) -> None:
     """Labels are those of the images, each case once, the draw that of the seed."""

@@ -23,7 +23,7 @@ def specialist_of(generalist: nn.Sequential, group: tuple[int, ...]) -> nn.Seque
         group: The special classes.
 
     Raises:
-        ConfigurationError: The last layer is another.
+        ConfigurationError: The last layer is another, or no class is left for the dustbin.
 
     Example:
         >>> generalist = nn.Sequential(nn.Linear(4, 10))
@@ -38,6 +38,10 @@ def specialist_of(generalist: nn.Sequential, group: tuple[int, ...]) -> nn.Seque
         )
     special = list(group)
     others = [number for number in range(last.out_features) if number not in special]
+    if not others:
+        raise ConfigurationError(
+            f"A specialist for all {last.out_features} classes has an empty dustbin: ask for more clusters."
+        )
     specialist = deepcopy(generalist)
     # no initial values, which would be drawn from the caller's randomness
     layer = nn.Linear(last.in_features, len(special) + 1, device="meta").to_empty(device=last.weight.device)

@@ -62,8 +62,8 @@ def specialists(
     groups = confusable_groups(probabilities, clusters)
     trained, cases, corrections, diverged = [], [], [], []
     for group in groups:
-        part, correction = special_cases(train, group, seed)
         specialist = specialist_of(generalist, group)
+        part, correction = special_cases(train, group, seed)
         diverged.append(_train_on(specialist, recipe, part, seed, specialist_epochs))
         trained.append(specialist)
         cases.append(len(part[1]))

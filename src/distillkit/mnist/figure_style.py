@@ -100,11 +100,16 @@ def curve_table(runs: Sequence[Result]) -> NDArray[np.float64]:
 
 
 def stamp(figure: Figure, evidence: Evidence) -> None:
-    """Write across the figure what it must not be taken for."""
+    """Write across a figure of these runs what it must not be taken for."""
+    stamp_with(figure, is_stand_in=evidence.is_stand_in, quick=evidence.quick)
+
+
+def stamp_with(figure: Figure, *, is_stand_in: bool, quick: bool) -> None:
+    """Write across a figure that it shows no MNIST, or a quick run; nothing where neither is so."""
     words = []
-    if evidence.is_stand_in:
+    if is_stand_in:
         words.append("STAND-IN DATA, NOT MNIST")
-    if evidence.quick:
+    if quick:
         words.append("QUICK RUN")
     if words:
         figure.text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -50,16 +51,30 @@ def write_figures(folder: Path, evidence: Evidence) -> list[str]:
     Returns:
         Names of the figures drawn, e.g. ["figure-1", "figure-2"].
     """
-    drawn = []
-    for name, draw in figures_of(evidence.protocol).items():
-        files = {kind: folder / "figures" / f"{name}.{kind}" for kind in _KINDS}
-        with figure_style():
-            figure = draw(evidence)
-            for kind, file in files.items():
-                if figure is None:
-                    file.unlink(missing_ok=True)
-                else:
-                    write_atomically(file, image(figure, kind))
-        if figure is not None:
-            drawn.append(name)
-    return drawn
+    return [
+        name
+        for name, draw in figures_of(evidence.protocol).items()
+        if write_figure(folder, name, functools.partial(draw, evidence))
+    ]
+
+
+def write_figure(folder: Path, name: str, draw: Callable[[], Figure | None]) -> bool:
+    """Write one figure to `folder`/figures, as PNG and SVG, atomically; where it is None, remove its files.
+
+    Args:
+        folder: the output folder.
+        name: of the files, without their endings.
+        draw: draws it, in the style of all figures.
+
+    Returns:
+        Whether there is one.
+    """
+    with figure_style():
+        figure = draw()
+        for kind in _KINDS:
+            file = folder / "figures" / f"{name}.{kind}"
+            if figure is None:
+                file.unlink(missing_ok=True)
+            else:
+                write_atomically(file, image(figure, kind))
+    return figure is not None

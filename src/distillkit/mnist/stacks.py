@@ -9,7 +9,7 @@ import torch
 
 from distillkit.mnist.cells import Cell
 
-_WIDEST_ON_A_CPU = 300
+WIDEST_ON_A_CPU = 300
 """Units a layer: wider students fill a CPU by themselves (docs, Benchmarks)."""
 
 
@@ -27,7 +27,7 @@ def stacks_of(cells: Sequence[Cell], device: torch.device) -> list[list[Cell]]:
 def _key(number: int, cell: Cell, device: torch.device) -> object:
     # a corrected run, or one that chooses a correction, waits for another or is waited for
     alone = cell.correction is not None or bool(cell.chooses_shift_of)
-    too_wide = device.type == "cpu" and max(cell.network.hidden_units) > _WIDEST_ON_A_CPU
+    too_wide = device.type == "cpu" and max(cell.network.hidden_units) > WIDEST_ON_A_CPU
     return number if alone or too_wide else (
         cell.network, cell.training, cell.transfer_set, cell.pool, cell.ensemble,
     )  # fmt: skip

@@ -1,0 +1,148 @@
+"""H13, soft targets instead of data (§6): students of a small part of the cases, with a teacher of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from distillkit import Callback, Distiller, metrics
+from distillkit.errors import ConfigurationError
+from distillkit.losses import HardLabels, hinton
+from distillkit.mnist.cells import FRACTION_KEPT
+from distillkit.mnist.experiments.answers import answers
+from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
+from distillkit.transfer_sets import Fraction
+
+FRACTIONS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_LOOKS = 25
+
+
+def learning_curve(
+    teacher: nn.Module,
+    recipe: Recipe,
+    train: Cases,
+    test: Cases,
+    *,
+    seed: int,
+    updates: int,
+    temperature: float = 20.0,
+    hard_label_weight: float = 0.1,
+    fractions: Sequence[float] = FRACTIONS,
+) -> dict[str, Any]:
+    """Two students of each part of the training cases: of hard labels alone, and of soft targets too.
+
+    A twelfth of each class is held out for early stopping; parts are parts of the rest, drawn class by class,
+    and with one seed a smaller part lies within a larger. All students make about the same number of updates,
+    so that only the data differ. None is stopped early: the whole curve is kept, and beside its end the
+    epoch that the held-out cases would have chosen.
+
+    A schedule has to count steps: by epochs it would be over the sooner the smaller a part is.
+
+    Args:
+        teacher: Trained on all training cases.
+        recipe: How the students are trained.
+        train: All training cases.
+        test: What the errors are counted on.
+        seed: Of initial values, order and parts.
+        updates: Of each student; rounded up to whole passes over its part.
+        temperature: T of the soft targets.
+        hard_label_weight: Of the hard labels beside the soft targets, in [0, 1].
+        fractions: Parts of the training cases, each in (0, 1].
+
+    Returns:
+        `seed`, `temperature`, `hard_label_weight`, `cases` (of the test), `held_out_cases`, `teacher_errors`,
+        and `students`: for each part and each of `targets` "hard" and "soft", its `fraction` and `cases`; by
+        look, at most 25 of them evenly spread, `updates`, `test_errors` and `held_out_errors`; `last`, the
+        test errors at the end; `best` and `best_updates`, those at the first look with the fewest held-out
+        errors; and `diverged`.
+
+    Raises:
+        ConfigurationError: The recipe's schedule counts epochs.
+
+    Reference:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §6: with 3 % of the data,
+        44.5 % of the frames right with hard labels, 57.0 % with soft targets; with all data 58.9 %.
+    """
+    if recipe.training.schedule_unit != "step":
+        raise ConfigurationError(
+            "Students of parts of the data make the same number of updates in different numbers of epochs: "
+            "use a protocol whose students' schedule counts steps, not epochs."
+        )
+    learnt, held_out = _split(train, seed)
+    students = []
+    for fraction in fractions:
+        chosen = Fraction(fraction=fraction, seed=seed).select(len(learnt[1]), learnt[1]).to(learnt[1].device)
+        part = learnt[0][chosen], learnt[1][chosen]
+        epochs = -(-updates // recipe.updates(len(chosen), 1))
+        looks = {"hard": _Looks(test, held_out, epochs), "soft": _Looks(test, held_out, epochs)}
+        losses = {"hard": HardLabels(), "soft": hinton(temperature, hard_label_weight)}
+        distillers = [
+            recipe.distiller(
+                loss=losses[targets],
+                seed=seed,
+                updates=recipe.updates(len(chosen), epochs),
+                teacher=teacher if targets == "soft" else None,
+                callbacks=[look],
+            )
+            for targets, look in looks.items()
+        ]
+        divergences = train_together(distillers, part, recipe, epochs=epochs)
+        students += [
+            {
+                "fraction": float(fraction),
+                "cases": len(chosen),
+                "targets": targets,
+                **look.found(recipe.updates(len(chosen), 1)),
+                "diverged": divergence is not None,
+            }
+            for (targets, look), divergence in zip(looks.items(), divergences, strict=True)
+        ]
+    return {
+        "seed": seed,
+        "temperature": temperature,
+        "hard_label_weight": hard_label_weight,
+        "cases": len(test[1]),
+        "held_out_cases": len(held_out[1]),
+        "teacher_errors": metrics.test_errors(answers(teacher, test[0]), test[1]),
+        "students": students,
+    }
+
+
+class _Looks(Callback):
+    """Counts a student's errors now and then."""
+
+    def __init__(self, test: Cases, held_out: Cases, epochs: int) -> None:
+        self._test, self._held_out = test, held_out
+        self._at = {round(epochs * (look + 1) / _LOOKS) for look in range(_LOOKS)}
+        self._errors: list[tuple[int, int, int]] = []
+
+    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+        if distiller.epochs_done in self._at:
+            test_errors, held_out_errors = (
+                metrics.test_errors(distiller.logits(images), labels)
+                for images, labels in (self._test, self._held_out)
+            )
+            self._errors.append((distiller.epochs_done, test_errors, held_out_errors))
+
+    def found(self, updates_an_epoch: int) -> dict[str, Any]:
+        """What was seen; nothing of a student that diverged before the first look."""
+        best = min(self._errors, key=lambda look: look[2], default=None)
+        return {
+            "updates": [epoch * updates_an_epoch for epoch, _, _ in self._errors],
+            "test_errors": [errors for _, errors, _ in self._errors],
+            "held_out_errors": [errors for _, _, errors in self._errors],
+            "last": self._errors[-1][1] if self._errors else None,
+            "best": None if best is None else best[1],
+            "best_updates": None if best is None else best[0] * updates_an_epoch,
+        }
+
+
+def _split(train: Cases, seed: int) -> tuple[Cases, Cases]:
+    images, labels = train
+    is_learnt = torch.zeros(len(labels), dtype=torch.bool)
+    is_learnt[Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)] = True
+    is_learnt = is_learnt.to(labels.device)
+    return (images[is_learnt], labels[is_learnt]), (images[~is_learnt], labels[~is_learnt])

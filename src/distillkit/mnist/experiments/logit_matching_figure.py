@@ -1,0 +1,88 @@
+"""The figures of H10: how far soft targets are from matching logits, in gradients and in students."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from distillkit.mnist.experiments.seeds_drawn import Dashes, dots, lines, places
+from distillkit.mnist.figure_style import BLUE, GREY, INK, ORANGE, error_axis, new_figure
+
+_COLOURS = {"centred": BLUE, "uncentred": ORANGE}
+_DASHES: Mapping[str, Dashes] = {"logits": "-", "weights": "--"}
+
+
+def gradient_distances_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw what `logit_matching.gradient_distances` found.
+
+    Args:
+        results: One of each seed, of the same students and temperatures.
+    """
+    names = list(results[0]["students"])
+    temperatures = results[0]["temperatures"]
+    figure = new_figure(1.2 + 4.0 * len(names), 6.6)
+    grid = figure.subplots(2, len(names), squeeze=False, sharey="row", sharex=True)
+    for column, name in enumerate(names):
+        students = [result["students"][name] for result in results]
+        for axes, measure in zip(grid[:, column], ("relative_l2", "cosine"), strict=True):
+            for centring, colour in _COLOURS.items():
+                for key, dashes in _DASHES.items():
+                    values = [one[centring][key][measure] for one in students]
+                    lines(axes, temperatures, values, colour, dashes=dashes)
+        floor = sum(one["floor"] for one in students) / len(students)
+        grid[0, column].axhline(floor, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+        grid[0, column].set(xscale="log", yscale="log", title=f"{name} student")
+        grid[1, column].set(xscale="log", xlabel="temperature T")
+    grid[0, 0].set_ylabel("relative distance of the gradients, log scale")
+    grid[1, 0].set_ylabel("cosine of the gradients")
+    grid[1, 0].set_ylim(min(-0.03, *_plotted(grid[1, 0])), 1.03)
+    handles = [
+        *(
+            Line2D([], [], color=colour, linewidth=2, label=words)
+            for words, colour in (("logits centred case by case", BLUE), ("logits as they are", ORANGE))
+        ),
+        Line2D([], [], color=INK, linestyle="-", label="with respect to logits"),
+        Line2D([], [], color=INK, linestyle="--", label="to weights"),
+        Line2D([], [], color=GREY, linestyle=(0, (1, 2)), label="share that no softmax sees"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def student_distances_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw what `logit_matching.student_distances` found.
+
+    Args:
+        results: One of each seed, of the same temperatures.
+    """
+    names = [name for name in results[0]["students"] if name != "matching"]
+    cases = results[0]["cases"]
+    figure = new_figure(12.0, 4.4)
+    left, middle, right = figure.subplots(1, 3)
+    for place, name in enumerate(names):
+        students = [result["students"][name] for result in results]
+        colour = {"uncentred": ORANGE, "twin": GREY}.get(name, BLUE)
+        dots(left, place, [max(1.0, cases * (1 - one["agreement"])) for one in students], colour)
+        dots(middle, place, [one["kl"] for one in students if one["kl"] is not None], colour)
+        dots(right, place, [one["test_errors"] for one in students], colour)
+    matching = [result["students"]["matching"]["test_errors"] for result in results]
+    right.axhline(sum(matching) / len(matching), color=INK, linewidth=1, linestyle="--")
+    error_axis(left, _plotted(left))
+    error_axis(right, _plotted(right))
+    middle.set_yscale("log")
+    left.set_title(f"cases (of {cases:,}) of another class")
+    middle.set_title("KL divergence, nats")
+    right.set_title("test errors (dashed: matching)")
+    for axes in (left, middle, right):
+        places(axes, [{"uncentred": "not\ncentred", "twin": "other\nseed"}.get(n, n[2:]) for n in names])
+        axes.tick_params(axis="x", labelsize=8)
+        axes.set_xlabel("soft targets at T, and matching logits")
+    return figure
+
+
+def _plotted(axes: Axes) -> list[float]:
+    return [float(value) for line in axes.lines for value in list(line.get_ydata())]  # type: ignore[arg-type]

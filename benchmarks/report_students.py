@@ -13,7 +13,6 @@ from benchmarks.setting import Waits
 from distillkit import Callback, Distiller, TeacherCache
 from distillkit.experiments import SettledPrecision
 from distillkit.losses import HardLabels
-from distillkit.mnist.cells import plain_sum
 from distillkit.mnist.protocols import REPORT_2025
 
 WIDTHS = (30, 300, 800)
@@ -37,7 +36,7 @@ def report_student(
     return Distiller(
         teacher=None if temperature is None else teacher,
         student=REPORT_2025.student(hidden_units).build(seed).to(device),
-        loss=HardLabels() if temperature is None else plain_sum(temperature),
+        loss=HardLabels() if temperature is None else REPORT_2025.student_loss(temperature),
         optimizer=partial(torch.optim.SGD, lr=TRAINING.learning_rate, momentum=TRAINING.momentum, fused=True),
         schedule=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(
             optimizer, TRAINING.learning_rate_decay

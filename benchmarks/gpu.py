@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from benchmarks import limit, long_teacher, one_student, stack, sweep, whole_sweep
+from benchmarks import jittered_teacher, limit, long_teacher, one_student, stack, sweep, whole_sweep
 from benchmarks.setting import Setting, Waits
 
 PARTS: dict[str, Any] = {
     "The whole sweep": whole_sweep,
     "Hinton's teacher, 3,000 epochs": long_teacher,
     "One student": one_student,
+    "A teacher with jitter and dropout": jittered_teacher,
     "The sweep against tutorial loops": sweep,
     "Stacks": stack,
     "Share of the limit": limit,

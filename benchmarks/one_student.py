@@ -1,7 +1,4 @@
-"""One student of 784-800-800-10: the tutorial loop, an expert's, distillkit, and other libraries.
-
-And a teacher with dropout on jittered images.
-"""
+"""One student of 784-800-800-10: the tutorial loop, an expert's, distillkit, and other libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks import jittered_teacher
 from benchmarks.machine import version_of
 from benchmarks.mnist_job import BATCH, FromMemory, Job, Way, make_job
 from benchmarks.peers import Adapter, adapters
@@ -20,8 +16,6 @@ from benchmarks.timing import Clock, interleaved, ratio, spread
 from benchmarks.ways import by_hand, ours, tutorial
 
 REFERENCE = "tutorial"
-TEACHER_EPOCHS = 5
-"""Enough work for `compile="auto"` to compile what it compiles in a whole training."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +30,26 @@ def measure(setting: Setting) -> dict[str, Any]:
     """Every way in turn, each from the same initial weights, which are others each round."""
     job = make_job(setting)
     ways: dict[str, Way] = {REFERENCE: tutorial.train}
-    teachers: dict[str, Way] = {REFERENCE: jittered_teacher.tutorial}
     for precision in setting.precisions:
         ways[f"by hand, {precision}"] = partial(by_hand.train, precision=precision)
         ways[f"Distiller.fit, {precision}"] = partial(ours.fit, precision=precision)
-        teachers[f"Distiller.fit, {precision}"] = partial(jittered_teacher.fit, precision=precision)
     ways["Distiller.step, fp32"] = partial(ours.step, precision="fp32")
     peers, left_out = _peers(job)
     return {
         "images": len(job.train[1]),
         "epochs": setting.epochs,
         "rounds": setting.rounds,
-        "ways": _compare(ways | peers, job, setting.rounds, setting.epochs),
+        "ways": compare(ways | peers, job, setting.rounds, setting.epochs),
         "peers": {
             name: {"version": version_of(name), "note": each.NOTE} for name, each in adapters().items()
         },
         "left_out": left_out,
-        "jittered_teacher": _compare(teachers, job, setting.rounds, 1 if setting.quick else TEACHER_EPOCHS),
     }
 
 
-def _compare(ways: dict[str, Way], job: Job, rounds: int, epochs: int) -> dict[str, Any]:
+def compare(ways: dict[str, Way], job: Job, rounds: int, epochs: int) -> dict[str, Any]:
+    """Every way in turn; seconds, ratios to the tutorial's within each round, and errors."""
+
     def trained(way: Way, turn: int) -> Trained:
         clock = Clock(job.device)
         student = way(job, turn, epochs, clock)
@@ -108,12 +101,11 @@ def _fed(adapter: Adapter, *, from_memory: bool) -> Way:
 
 def show(results: dict[str, Any]) -> str:
     """The tables of the page."""
-    head = ("Way", "Seconds an epoch", "× tutorial, an epoch", "× tutorial, in all", "Test errors")
     parts = [
         f"{results['images']:,} images, batch {BATCH}, {results['epochs']} epochs, "
         f"{results['rounds']} rounds. "
         '"In all" has what is done once in it, the teacher\'s answers above all.',
-        table(head, [_row(name, way) for name, way in results["ways"].items()]),
+        table_of(results["ways"]),
         "Peers: "
         + "; ".join(f"{name} {peer['version']}" for name, peer in results["peers"].items() if peer["version"])
         + ". "
@@ -123,10 +115,14 @@ def show(results: dict[str, Any]) -> str:
             if name not in results["left_out"]
         ),
         *(f"Left out: {name}, {reason}" for name, reason in results["left_out"].items()),
-        f"A teacher of 784-1200-1200-10 with dropout on jittered images, {TEACHER_EPOCHS} epochs:",
-        table(head, [_row(name, way) for name, way in results["jittered_teacher"].items()]),
     ]
     return "\n\n".join(parts)
+
+
+def table_of(ways: dict[str, Any]) -> str:
+    """What `compare` found."""
+    head = ("Way", "Seconds an epoch", "× tutorial, an epoch", "× tutorial, in all", "Test errors")
+    return table(head, [_row(name, way) for name, way in ways.items()])
 
 
 def _row(name: str, way: dict[str, Any]) -> list[str]:

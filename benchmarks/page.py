@@ -19,6 +19,7 @@ from benchmarks.run import BENCHMARKS, RESULTS
 PAGE = ROOT / "docs" / "benchmarks.md"
 TITLES = {
     "one-student": "One student",
+    "jittered-teacher": "A teacher with jitter and dropout",
     "precision": "bfloat16 and float32",
     "sweep": "The report's sweep",
     "step-overhead": "What `step` costs",

@@ -22,6 +22,7 @@ from distillkit.experiments.atomic import write_json
 
 BENCHMARKS = {
     "one-student": "one_student",
+    "jittered-teacher": "jittered_teacher",
     "precision": "precision",
     "sweep": "sweep",
     "step-overhead": "step_overhead",

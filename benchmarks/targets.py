@@ -42,14 +42,14 @@ def show(results: Results) -> str:
     return table(("What", "Aim", "Measured (median)", "Reached"), rows)
 
 
-def _way(results: Results, name: str, part: str = "ways") -> float:
-    return float(results["one-student"][part][name]["times_faster_an_epoch"]["median"])
+def _way(results: Results, name: str, benchmark: str = "one-student") -> float:
+    return float(results[benchmark]["ways"][name]["times_faster_an_epoch"]["median"])
 
 
-def _fit(results: Results, part: str = "ways") -> str:
+def _fit(results: Results, benchmark: str = "one-student") -> str:
     """The faster of `fit`'s precisions."""
-    names: list[str] = [name for name in results["one-student"][part] if name.startswith("Distiller.fit")]
-    return max(names, key=lambda name: _way(results, name, part))
+    names: list[str] = [name for name in results[benchmark]["ways"] if name.startswith("Distiller.fit")]
+    return max(names, key=lambda name: _way(results, name, benchmark))
 
 
 def _over(results: Results, others: Callable[[str], bool]) -> float:
@@ -104,7 +104,7 @@ TARGETS = (
     Target(
         "A jittered teacher epoch over the tutorial's",
         5,
-        lambda all_of: _way(all_of, _fit(all_of, "jittered_teacher"), "jittered_teacher"),
+        lambda all_of: _way(all_of, _fit(all_of, "jittered-teacher"), "jittered-teacher"),
     ),
     Target(
         "The sweep over tutorial loops", 12, lambda all_of: float(all_of["sweep"]["times_faster"]["median"])

@@ -17,7 +17,7 @@ from distillkit import Distiller, losses, transfer_sets
 from distillkit.experiments import SettledPrecision
 
 PIXELS = 2
-EPOCHS = 5
+EPOCHS = 10
 """Enough work for `compile="auto"` to compile what it compiles in a whole training."""
 
 

@@ -24,7 +24,7 @@ from distillkit.mnist.protocols import REPORT_2025
 
 WIDTHS = (784, 800, 800, 10)
 BATCHES = (100, 512)
-EPOCHS = {"bf16": 21}
+EPOCHS = {"bf16": 41}
 """Of 200 steps, where not 3: enough work for `compile="auto"` to compile what it compiles in a training."""
 FLOAT = 4
 """Bytes of a weight, a gradient, a momentum."""

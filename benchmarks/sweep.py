@@ -6,10 +6,8 @@ before distillkit's own `sweep`, which is run whole, and after it.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.report_students import TEMPERATURES, TRAINING, WIDTHS
@@ -18,12 +16,9 @@ from benchmarks.sweep_by_loops import LoopCost, a_loop
 from benchmarks.tables import spread_of, table, times
 from benchmarks.ten_seeds import SEEDS, seeds_together
 from benchmarks.timing import interleaved, ratio, seconds, spread
+from benchmarks.whole_sweep import epochs_of, run_sweep
 from distillkit.experiments import settle_precision
-from distillkit.experiments.observer import Silent
 from distillkit.mnist.data import MnistData, load_mnist
-from distillkit.mnist.protocols import REPORT_2025
-from distillkit.mnist.runs import Laboratory
-from distillkit.mnist.sweep import sweep
 
 EPOCHS = TRAINING.epochs
 
@@ -38,7 +33,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     ours = []
     for turn in range(setting.rounds):
         before = {name: a_loop(name, data, setting.device, steps, turn) for name in loops}
-        ours.append(seconds(partial(_whole_sweep, data, setting), setting.device))
+        ours.append(seconds(partial(run_sweep, data, setting), setting.device))
         for name, earlier in before.items():
             loops[name].append(earlier.mean(a_loop(name, data, setting.device, steps, turn)))
     a_seed = [_loops_in_all(loops, turn, len(data.train_labels)) for turn in range(setting.rounds)]
@@ -55,7 +50,7 @@ def measure(setting: Setting) -> dict[str, Any]:
         },
         "distillkit": {
             "precision": settle_precision("auto", setting.device),
-            "epochs": _epochs(setting),
+            "epochs": epochs_of(setting),
             "seconds_a_seed": spread(ours),
         },
         "times_faster": ratio(a_seed, ours),
@@ -81,25 +76,6 @@ def _loops_in_all(loops: dict[str, list[LoopCost]], turn: int, images: int, only
         for kind, costs in loops.items()
         if kind.startswith(only)
     )
-
-
-def _epochs(setting: Setting) -> int:
-    return 1 if setting.quick else EPOCHS
-
-
-def _whole_sweep(data: MnistData, setting: Setting) -> None:
-    """The sweep, with every epoch."""
-    laboratory = Laboratory(
-        data, REPORT_2025.name, True, setting.device, settle_precision("auto", setting.device), Silent()
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        sweep(
-            REPORT_2025.with_epochs(_epochs(setting)),
-            laboratory,
-            Path(folder) / "sweep",
-            hidden_units=WIDTHS,
-            temperatures=[temperature for temperature in TEMPERATURES if temperature is not None],
-        )
 
 
 def _in_all(first_and_later: tuple[float, float]) -> float:

@@ -13,7 +13,7 @@ from benchmarks.tables import number, table
 from benchmarks.timing import seconds
 from distillkit.experiments import settle_precision
 from distillkit.experiments.observer import Silent
-from distillkit.mnist.data import load_mnist
+from distillkit.mnist.data import MnistData, load_mnist
 from distillkit.mnist.protocols import REPORT_2025
 from distillkit.mnist.runs import Laboratory
 from distillkit.mnist.sweep import sweep
@@ -25,29 +25,47 @@ RUNS = {"first": 1, "again": 1, "ten seeds": 10}
 def measure(setting: Setting) -> dict[str, Any]:
     """Seconds of each, and the errors that the students ended with."""
     data = load_mnist(setting.data_dir, allow_stand_in=False, allow_download=False)
-    precision = settle_precision("auto", setting.device)
-    protocol = REPORT_2025.with_epochs(1) if setting.quick else REPORT_2025
-    temperatures = [temperature for temperature in TEMPERATURES if temperature is not None]
     taken: dict[str, float] = {}
     errors: dict[str, list[int]] = {}
 
-    def run(folder: Path, seeds: int) -> None:
-        laboratory = Laboratory(data, protocol.name, setting.quick, setting.device, precision, Silent())
-        lines = sweep(
-            protocol, laboratory, folder, hidden_units=WIDTHS, temperatures=temperatures, seeds=seeds
-        )
-        for line in lines:
+    def run(seeds: int) -> None:
+        for line in run_sweep(data, setting, seeds=seeds):
             errors.setdefault(line["name"], []).append(line["test_errors"])
 
-    with tempfile.TemporaryDirectory() as folder:
-        for name, seeds in RUNS.items():
-            taken[name] = seconds(partial(run, Path(folder) / name, seeds), setting.device)
+    for name, seeds in RUNS.items():
+        taken[name] = seconds(partial(run, seeds), setting.device)
     return {
-        "epochs": protocol.student_training.epochs,
-        "precision": precision,
+        "epochs": epochs_of(setting),
+        "precision": settle_precision("auto", setting.device),
         "seconds": taken,
         "test_errors": errors,
     }
+
+
+def epochs_of(setting: Setting) -> int:
+    """Of teacher and students."""
+    return 1 if setting.quick else REPORT_2025.student_training.epochs
+
+
+def run_sweep(data: MnistData, setting: Setting, *, seeds: int = 1) -> list[dict[str, Any]]:
+    """The sweep as the command makes it, in a folder that is thrown away; its results."""
+    laboratory = Laboratory(
+        data,
+        REPORT_2025.name,
+        setting.quick,
+        setting.device,
+        settle_precision("auto", setting.device),
+        Silent(),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return sweep(
+            REPORT_2025.with_epochs(epochs_of(setting)),
+            laboratory,
+            Path(folder) / "sweep",
+            hidden_units=WIDTHS,
+            temperatures=[temperature for temperature in TEMPERATURES if temperature is not None],
+            seeds=seeds,
+        )
 
 
 def show(results: dict[str, Any]) -> str:

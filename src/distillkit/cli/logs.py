@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from rich.logging import RichHandler
-
 from distillkit.cli.console import stderr
 
 
 def show_logs(*, verbose: bool) -> None:
     """Show warnings; with `verbose` also what the engine decides, such as stacks and compiling."""
+    from rich.logging import RichHandler
+
     handler = RichHandler(console=stderr(), show_time=False, show_path=False, markup=False)
     logger = logging.getLogger("distillkit")
     logger.handlers = [handler]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from distillkit.losses import HardLabels, Loss, SoftTargets
 from distillkit.mnist.data import BACKGROUND
@@ -165,3 +167,10 @@ def tuning_cell(cell: Cell, correction: BiasCorrection, seed: int) -> Cell:
             "chooses_shift_of": correction.classes,
         }
     )
+
+
+def held_out(labels: Tensor, seed: int) -> Tensor:
+    """Which training cases `tuning_cell` and the like leave out, bool `[cases]`, on the labels' device."""
+    found = torch.ones(len(labels), dtype=torch.bool)
+    found[Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)] = False
+    return found.to(labels.device)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from distillkit import Distiller, metrics
-from distillkit.experiments import config_id
 from distillkit.mnist.bias_correction import GRID, best_shift, errors_by_shift, prior_matching_shift, shifted
-from distillkit.mnist.cells import FRACTION_KEPT, HELD_OUT, LABEL_FREE, TEST_TUNED, Cell
-from distillkit.mnist.kept import Kept, as_bytes, numbers_of
-from distillkit.transfer_sets import Fraction
+from distillkit.mnist.cells import HELD_OUT, LABEL_FREE, TEST_TUNED, Cell, held_out
+from distillkit.mnist.kept import Kept, beside
 
 if TYPE_CHECKING:
     from distillkit.mnist.runs import Laboratory
@@ -26,10 +22,7 @@ def corrected_config(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
 def chosen_on_held_out(distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory) -> dict[str, Any]:
     """The shift that is best on the training cases that a run never saw."""
     images, labels = laboratory.train(cell)
-    kept = Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)
-    held_out = torch.ones(len(labels), dtype=torch.bool)
-    held_out[kept] = False
-    numbers = held_out.nonzero().flatten().to(labels.device)
+    numbers = held_out(labels, seed).nonzero().flatten()
     errors = errors_by_shift(distiller.logits(images[numbers]), labels[numbers], cell.chooses_shift_of)
     return {
         "kind": "chosen-on-held-out",
@@ -65,15 +58,5 @@ def corrected_results(
             correction["errors_by_shift"] = {"shifts": GRID, "test_errors": errors}
         config = corrected_config(line["config"], kind)
         evaluation = metrics.evaluate_logits(shifted(logits, classes, shift), labels)
-        corrected = {
-            **line,
-            "id": config_id(config, line["seed"]),
-            "name": config["name"],
-            "config": config,
-            **numbers_of(evaluation),
-            "curve": None,
-            "correction": correction,
-            "tuned_on_test": kind == TEST_TUNED,
-        }
-        kept.append(Kept(corrected, as_bytes(evaluation.predictions)))
+        kept.append(beside(line, config, evaluation, correction=correction, tuned_on_test=kind == TEST_TUNED))
     return kept

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from distillkit import Distiller, metrics
-from distillkit.experiments import config_id
 from distillkit.losses import HardLabels
 from distillkit.mnist.cells import Average, Cell
-from distillkit.mnist.kept import Kept, as_bytes, numbers_of
+from distillkit.mnist.kept import Kept, beside
 
 if TYPE_CHECKING:
     from distillkit.mnist.runs import Laboratory
@@ -37,14 +36,4 @@ def ensemble_result(ensemble: nn.Module, cell: Cell, line: Mapping[str, Any], la
     alone = Distiller(teacher=None, student=ensemble, loss=HardLabels(), precision=laboratory.precision)
     evaluation = metrics.evaluate_logits(alone.logits(images), labels)
     config = ensemble_config(line["config"])
-    result = {
-        **line,
-        "id": config_id(config, line["seed"]),
-        "name": config["name"],
-        "config": config,
-        **numbers_of(evaluation),
-        "curve": None,
-        "correction": None,
-        "duration_s": 0.0,
-    }
-    return Kept(result, as_bytes(evaluation.predictions))
+    return beside(line, config, evaluation, correction=None, duration_s=0.0)

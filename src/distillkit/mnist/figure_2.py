@@ -20,6 +20,7 @@ from distillkit.mnist.figure_style import (
     RED,
     curve_table,
     error_axis,
+    mean_mark,
     new_figure,
     stamp,
     subtitle,
@@ -150,18 +151,7 @@ def _by_temperature(
         summary = summarise([_ERRORS.of(run) for run in runs.values()])
         if summary.sd is not None:
             low = max(1.0, summary.mean - summary.sd)
-            ends = [[summary.mean - low], [summary.sd]]
-            axes.errorbar(
-                place + _ASIDE,
-                summary.mean,
-                yerr=ends,
-                fmt="_",
-                color=INK,
-                markersize=9,
-                capsize=3,
-                linewidth=1.1,
-                zorder=2,
-            )
+            mean_mark(axes, place + _ASIDE, summary.mean, low, summary.mean + summary.sd)
         published = _published(evidence, name)
         if published is not None:
             axes.plot(

@@ -92,6 +92,21 @@ def error_axis(axes: Axes, values: Sequence[float], *, headroom: float = 0.0) ->
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
+def mean_mark(axes: Axes, place: float, mean: float, low: float, high: float) -> None:
+    """Mark a mean and the ends of its spread at a place of the horizontal axis."""
+    axes.errorbar(
+        place,
+        mean,
+        yerr=[[mean - low], [high - mean]],
+        fmt="_",
+        color=INK,
+        markersize=9,
+        capsize=3,
+        linewidth=1.1,
+        zorder=2,
+    )
+
+
 def curve_table(runs: Sequence[Result]) -> NDArray[np.float64]:
     """Test errors by epoch, float [runs with a curve, epochs], cut to the shortest run."""
     curves = [run["curve"]["test_errors"] for run in runs if run["curve"] and run["curve"]["test_errors"]]

@@ -13,7 +13,7 @@ from distillkit.experiments.many_tests import alike, apart, holm
 from distillkit.experiments.statistics import Alternative, paired_test
 from distillkit.mnist.evidence import Evidence
 from distillkit.mnist.rules import NUMBER_LEVEL, Finding, Verdict, nothing
-from distillkit.mnist.temperature_rules import common_seeds, error_table
+from distillkit.mnist.temperature_rules import common_seeds, error_table, temperatures_missing
 
 _HOLM = "paired t tests over seeds, Holm's correction"
 
@@ -50,11 +50,7 @@ class BeatsEachOther:
         both_sides = bool(outside) and min(outside) < self.low and max(outside) > self.high
         seeds = common_seeds(evidence, list(cells.values()))
         if not (inside and both_sides and seeds):
-            return nothing(
-                (),
-                f"D = {self.hidden_units} needs temperatures below, in and above [{self.low:g}, "
-                f"{self.high:g}] with common seeds",
-            )
+            return temperatures_missing(self.hidden_units, self.low, self.high)
         ours = error_table(evidence, inside, seeds).mean(axis=1)
         others = error_table(evidence, list(outside.values()), seeds)
         fewer, more = _corrected(ours, others, "less"), _corrected(ours, others, "greater")

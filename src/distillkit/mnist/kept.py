@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distillkit import Evaluation
+from distillkit.experiments import config_id
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,29 @@ class Kept:
 
     line: dict[str, Any]
     predictions: NDArray[np.uint8]
+
+
+def beside(
+    line: Mapping[str, Any], config: Mapping[str, Any], evaluation: Evaluation, **changes: Any
+) -> Kept:
+    """A result that comes with a run and has no curve of its own.
+
+    Args:
+        line: The run's.
+        config: The result's own configuration, with its name.
+        evaluation: On the test cases.
+        changes: What else differs from the run's line.
+    """
+    result = {
+        **line,
+        "id": config_id(config, line["seed"]),
+        "name": config["name"],
+        "config": config,
+        **numbers_of(evaluation),
+        "curve": None,
+        **changes,
+    }
+    return Kept(result, as_bytes(evaluation.predictions))
 
 
 def numbers_of(evaluation: Evaluation) -> dict[str, Any]:

@@ -119,11 +119,7 @@ class BestBetween:
         )
         seeds = common_seeds(evidence, list(cells.values()))
         if not (all(groups) and seeds):
-            return nothing(
-                (),
-                f"D = {self.hidden_units} needs temperatures below, in and above [{self.low:g}, "
-                f"{self.high:g}] with common seeds",
-            )
+            return temperatures_missing(self.hidden_units, self.low, self.high)
         inside, lower, higher = (error_table(evidence, group, seeds).mean(axis=1) for group in groups)
         sides = [paired_test(list(inside), list(outside), alternative="less") for outside in (lower, higher)]
         backwards = [
@@ -204,6 +200,14 @@ class HigherIsBetter:
             test="Page's test (the largest p)",
             note="mean rank correlation of errors with temperature: " + "; ".join(notes),
         )
+
+
+def temperatures_missing(hidden_units: int, low: float, high: float) -> Finding:
+    """The finding where a width has no runs below a range of temperatures, in it or above it."""
+    return nothing(
+        (),
+        f"D = {hidden_units} needs temperatures below, in and above [{low:g}, {high:g}] with common seeds",
+    )
 
 
 def common_seeds(evidence: Evidence, cells: Sequence[str]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,13 +24,16 @@ class Rule:
         states: Names of what the optimiser remembers of each parameter and the rule changes.
         numbers: What a step is made with, from the group's settings and the number of the step, from 1.
         apply: Changes a weight and its states in place: `apply(weight, gradient, states, numbers)`.
-        key: Equal for rules that do the same.
     """
 
     states: tuple[str, ...]
     numbers: Callable[[Mapping[str, Any], int], dict[str, float]]
-    apply: Callable[[Tensor, Tensor, Sequence[Tensor], Numbers], None]
-    key: tuple[Any, ...]
+    apply: partial[None]
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for rules that do the same."""
+        return self.apply.func, self.states, tuple(self.apply.keywords.items())
 
 
 def rule_of(optimizer: Optimizer, group: Mapping[str, Any]) -> Rule | None:
@@ -51,7 +54,6 @@ def _sgd_rule(group: Mapping[str, Any]) -> Rule:
         ("momentum_buffer",) if remembers else (),
         _sgd_numbers,
         partial(_sgd, decays=decays, nesterov=nesterov, maximize=maximize),
-        ("sgd", remembers, decays, nesterov, maximize),
     )
 
 
@@ -92,7 +94,6 @@ def _adam_rule(group: Mapping[str, Any]) -> Rule:
         ("exp_avg", "exp_avg_sq"),
         _adam_numbers,
         partial(_adam, into_gradient=into_gradient, maximize=maximize),
-        ("adam", into_gradient, maximize),
     )
 
 

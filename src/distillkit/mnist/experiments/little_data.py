@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from distillkit import Callback, Distiller, metrics
 from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, hinton
-from distillkit.mnist.cells import FRACTION_KEPT
+from distillkit.mnist.cells import held_out
 from distillkit.mnist.experiments.answers import answers
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 from distillkit.transfer_sets import Fraction
@@ -71,13 +70,13 @@ def learning_curve(
             "Students of parts of the data make the same number of updates in different numbers of epochs: "
             "use a protocol whose students' schedule counts steps, not epochs."
         )
-    learnt, held_out = _split(train, seed)
+    learnt, looked_at = _split(train, seed)
     students = []
     for fraction in fractions:
         chosen = Fraction(fraction=fraction, seed=seed).select(len(learnt[1]), learnt[1]).to(learnt[1].device)
         part = learnt[0][chosen], learnt[1][chosen]
         epochs = -(-updates // recipe.updates(len(chosen), 1))
-        looks = {"hard": _Looks(test, held_out, epochs), "soft": _Looks(test, held_out, epochs)}
+        looks = {"hard": _Looks(test, looked_at, epochs), "soft": _Looks(test, looked_at, epochs)}
         losses = {"hard": HardLabels(), "soft": hinton(temperature, hard_label_weight)}
         distillers = [
             recipe.distiller(
@@ -105,7 +104,7 @@ def learning_curve(
         "temperature": temperature,
         "hard_label_weight": hard_label_weight,
         "cases": len(test[1]),
-        "held_out_cases": len(held_out[1]),
+        "held_out_cases": len(looked_at[1]),
         "teacher_errors": metrics.test_errors(answers(teacher, test[0]), test[1]),
         "students": students,
     }
@@ -142,7 +141,5 @@ class _Looks(Callback):
 
 def _split(train: Cases, seed: int) -> tuple[Cases, Cases]:
     images, labels = train
-    is_learnt = torch.zeros(len(labels), dtype=torch.bool)
-    is_learnt[Fraction(fraction=FRACTION_KEPT, seed=seed).select(len(labels), labels)] = True
-    is_learnt = is_learnt.to(labels.device)
-    return (images[is_learnt], labels[is_learnt]), (images[~is_learnt], labels[~is_learnt])
+    is_held_out = held_out(labels, seed)
+    return (images[~is_held_out], labels[~is_held_out]), (images[is_held_out], labels[is_held_out])

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from distillkit.experiments.statistics import summarise
-from distillkit.mnist.figure_style import INK
+from distillkit.mnist.figure_style import mean_mark
 
 Dashes = Literal["-", "--", "-.", ":"]
 _HALF_WIDTH = 0.16
@@ -68,17 +68,7 @@ def dots(axes: Axes, place: float, values: Sequence[float], colour: str) -> None
     if summary.sd is not None:
         # an end below 0 would be nowhere on a logarithmic axis
         low = summary.mean - summary.sd if summary.mean > summary.sd else min(values) / 2
-        axes.errorbar(
-            place + _ASIDE,
-            summary.mean,
-            yerr=[[summary.mean - low], [summary.sd]],
-            fmt="_",
-            color=INK,
-            markersize=9,
-            capsize=3,
-            linewidth=1.1,
-            zorder=2,
-        )
+        mean_mark(axes, place + _ASIDE, summary.mean, low, summary.mean + summary.sd)
 
 
 def places(axes: Axes, names: Sequence[str]) -> None:

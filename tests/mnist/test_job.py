@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ def test_the_same_call_again_trains_nothing(run: Callable[..., Rows], tmp_path: 
     rows = run(tmp_path)
 
     class Alarm(Silent):
-        def run_started(self, run: str, epochs: int) -> None:
-            raise AssertionError(run)
+        def runs_started(self, runs: Sequence[str], epochs: int) -> None:
+            raise AssertionError(runs)
 
     assert run(tmp_path, Alarm()) == rows
 

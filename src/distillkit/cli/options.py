@@ -64,6 +64,15 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[
     PrecisionChoice, typer.Option(help="Of the forward pass; auto: bf16 where the hardware has it.")
 ]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Runs that go on side by side, each with its share of the cores; else one a core of a CPU, as "
+        "far as memory allows, and one on a GPU.",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(help="Folder of the results; the same command goes on in it.", show_default=False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -17,11 +17,19 @@ _LINE_SECONDS = 30.0
 
 @dataclass
 class _Running:
-    """A run that has begun: its epochs, when, and what share of it is done."""
+    """Runs that have begun as one: their epochs, when, what share of them is done, and their bar."""
 
+    runs: list[str]
     epochs: int
     began: float
+    bar: TaskID
     share: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """The first, and how many there are beside it."""
+        more = len(self.runs) - 1
+        return f"{self.runs[0]} and {more} more" if more else self.runs[0]
 
 
 class RunsProgress:
@@ -45,7 +53,6 @@ class RunsProgress:
             disable=quiet or not console.is_terminal,
         )
         self._all: TaskID | None = None
-        self._run: TaskID | None = None
         self._costs: dict[str, float] = {}
         self._finished: frozenset[str] = frozenset()
         self._running: dict[str, _Running] = {}
@@ -62,7 +69,7 @@ class RunsProgress:
     ) -> None:
         self._bars.stop()
 
-    def planned(self, costs: Mapping[str, float], finished: frozenset[str]) -> None:
+    def planned(self, costs: Mapping[str, float], finished: frozenset[str], at_once: int) -> None:
         """Make the bar of all runs."""
         self._costs, self._finished, self._runs_done = dict(costs), finished, len(finished)
         self._ahead = sum(cost for run, cost in costs.items() if run not in finished)
@@ -71,20 +78,21 @@ class RunsProgress:
             self._say(f"Going on: {len(finished)} of {len(costs)} runs were done before.")
         if self._ahead:
             ahead = len(costs) - len(finished)
+            side_by_side = f", {at_once} side by side" if at_once > 1 else ""
             self._say(
-                f"About {duration(self._ahead)} for {ahead} run{'s' * (ahead > 1)}, an estimate from short "
-                "trials on this machine."
+                f"About {duration(self._ahead / at_once)} for {ahead} run{'s' * (ahead > 1)}{side_by_side}, "
+                "an estimate from short trials on this machine."
             )
         self._all = self._bars.add_task(self._headline(), total=1.0, note="")
-        self._run = self._bars.add_task("", total=1.0, note="", visible=False)
 
-    def run_started(self, run: str, epochs: int) -> None:
-        """Begin to draw the run; several may go on as one stack."""
-        if run in self._finished:  # trained again for the sake of others in its stack
-            return
-        self._running[run] = _Running(epochs, time.monotonic())
-        if self._run is not None:
-            self._bars.update(self._run, description=self._runs(), completed=0.0, note="", visible=True)
+    def runs_started(self, runs: Sequence[str], epochs: int) -> None:
+        """Begin to draw runs that go on as one stack."""
+        drawn = [run for run in runs if run not in self._finished]  # others are trained for the stack's sake
+        if drawn:
+            bar = self._bars.add_task("", total=1.0, note="")
+            running = _Running(drawn, epochs, time.monotonic(), bar)
+            self._running |= dict.fromkeys(drawn, running)
+            self._bars.update(bar, description=running.title)
 
     def step_ended(self, run: str, epoch: int, share_of_epoch: float) -> None:
         """Move the bars, ten times a second at most."""
@@ -95,7 +103,7 @@ class RunsProgress:
         now = time.monotonic()
         if now - self._drawn >= _REDRAW_SECONDS:
             self._drawn = now
-            self._draw(running.share)
+            self._draw()
 
     def epoch_ended(self, run: str, row: Mapping[str, Any]) -> None:
         """Show the errors so far; elsewhere than on a terminal, a line every half a minute."""
@@ -104,9 +112,8 @@ class RunsProgress:
             return
         running.share = row["epoch"] / running.epochs
         note = f"epoch {row['epoch']}/{running.epochs} · {row['test_errors']} errors"
-        if self._run is not None:
-            self._bars.update(self._run, note=note)
-        self._draw(running.share)
+        self._bars.update(running.bar, note=note)
+        self._draw()
         if not self._console.is_terminal and time.monotonic() - self._line > _LINE_SECONDS:
             self._line = time.monotonic()
             self._say(f"  {run}: {note} · {self._time_left()}")
@@ -114,8 +121,11 @@ class RunsProgress:
     def run_ended(self, run: str, result: Mapping[str, Any]) -> None:
         """Write the run's line."""
         running = self._running.pop(run)
-        if self._run is not None and self._running:
-            self._bars.update(self._run, description=self._runs())
+        running.runs.remove(run)
+        if running.runs:
+            self._bars.update(running.bar, description=running.title)
+        else:
+            self._bars.remove_task(running.bar)
         self._runs_done += 1
         self._done_cost += self._costs.get(run, 0.0)
         dead = result["never_predicted"]
@@ -124,12 +134,13 @@ class RunsProgress:
         took = duration(time.monotonic() - running.began)
         self._say(f"[green]✓[/] {run:<32} {result['test_errors']:>5} errors  [dim]{took:>8}[/]{more}")
         self._line = time.monotonic()
-        self._draw(1.0)
+        self._draw()
 
-    def _draw(self, share: float) -> None:
-        if self._all is None or self._run is None or self._bars.disable:
+    def _draw(self) -> None:
+        if self._all is None or self._bars.disable:
             return
-        self._bars.update(self._run, completed=share)
+        for running in self._running.values():
+            self._bars.update(running.bar, completed=running.share)
         self._bars.update(
             self._all,
             description=self._headline(),
@@ -139,10 +150,6 @@ class RunsProgress:
 
     def _headline(self) -> str:
         return f"[bold]{self._runs_done} of {len(self._costs)} runs[/]"
-
-    def _runs(self) -> str:
-        first, more = next(iter(self._running)), len(self._running) - 1
-        return f"{first} and {more} more" if more else first
 
     def _done(self) -> float:
         going = sum(self._costs.get(run, 0.0) * running.share for run, running in self._running.items())

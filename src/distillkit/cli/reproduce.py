@@ -46,6 +46,7 @@ def hinton_mnist(
     out: options.Out = None,
     device: options.Device = "auto",
     precision: options.Precision = options.PrecisionChoice.AUTO,
+    at_once: options.AtOnce = None,
     overwrite: options.Overwrite = False,
     show_settings: Annotated[
         bool, typer.Option("--show-settings", help="Print the protocol's settings as YAML and end.")
@@ -88,7 +89,9 @@ def hinton_mnist(
         settings = settings.with_epochs(epochs)
 
     folder = out or Path("runs") / f"hinton-mnist-{protocol.value}{'-quick' * quick}"
-    with laboratory_for(protocol.value, device, precision.value, quick=quick, quiet=quiet) as make:
+    with laboratory_for(
+        protocol.value, device, precision.value, at_once=at_once, quick=quick, quiet=quiet
+    ) as make:
         if quick and not quiet:
             stderr().print(f"[bold]Quick[/]: {'; '.join(QUICK_LEAVES_OUT)}.")
         digits = find_data(data, data_dir, stderr(), quiet=quiet)

@@ -35,6 +35,7 @@ def sweep(
     out: options.Out = None,
     device: options.Device = "auto",
     precision: options.Precision = options.PrecisionChoice.AUTO,
+    at_once: options.AtOnce = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -56,7 +57,9 @@ def sweep(
     if epochs is not None:
         settings = settings.with_epochs(epochs)
     folder = out or Path("runs") / f"sweep-{protocol.value}"
-    with laboratory_for(protocol.value, device, precision.value, quick=False, quiet=quiet) as make:
+    with laboratory_for(
+        protocol.value, device, precision.value, at_once=at_once, quick=False, quiet=quiet
+    ) as make:
         digits = find_data(data, data_dir, stderr(), quiet=quiet)
         with interruptible(folder):
             results = run_sweep(

@@ -60,6 +60,10 @@ class TeacherCache:
     def __init__(self) -> None:
         self._kept: WeakKeyDictionary[nn.Module, dict[CacheKey, _Answers]] = WeakKeyDictionary()
 
+    def __reduce__(self) -> tuple[type[TeacherCache], tuple[()]]:
+        # pickled, it is empty: answers are of the teachers of this process
+        return TeacherCache, ()
+
     def __repr__(self) -> str:
         return f"TeacherCache({sum(len(answers) for answers in self._kept.values())} kept)"
 

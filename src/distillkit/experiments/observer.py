@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
 class Observer(Protocol):
     """Told of each run as it goes; the command line draws it, a program may ignore it."""
 
-    def planned(self, costs: Mapping[str, float], finished: frozenset[str]) -> None:
-        """Before anything: the seconds that every run is expected to take, and the runs finished before."""
+    def planned(self, costs: Mapping[str, float], finished: frozenset[str], at_once: int) -> None:
+        """Before anything.
 
-    def run_started(self, run: str, epochs: int) -> None:
-        """A run begins."""
+        Args:
+            costs: The seconds that every run is expected to take.
+            finished: The runs that ended before.
+            at_once: How many runs, or stacks of runs, go on side by side.
+        """
+
+    def runs_started(self, runs: Sequence[str], epochs: int) -> None:
+        """Runs begin that are trained as one."""
 
     def step_ended(self, run: str, epoch: int, share_of_epoch: float) -> None:
         """An update was made; `epoch` counts from 0."""
@@ -28,10 +34,10 @@ class Observer(Protocol):
 class Silent:
     """An observer that does nothing."""
 
-    def planned(self, costs: Mapping[str, float], finished: frozenset[str]) -> None:
+    def planned(self, costs: Mapping[str, float], finished: frozenset[str], at_once: int) -> None:
         """Nothing."""
 
-    def run_started(self, run: str, epochs: int) -> None:
+    def runs_started(self, runs: Sequence[str], epochs: int) -> None:
         """Nothing."""
 
     def step_ended(self, run: str, epoch: int, share_of_epoch: float) -> None:

@@ -36,6 +36,8 @@ class Laboratory:
     device: torch.device
     precision: SettledPrecision
     observer: Observer
+    at_once: int = 1
+    """How many runs go on side by side, each in a process of its own; 1 is in this one."""
     teacher_cache: TeacherCache = field(default_factory=TeacherCache)
     """Each teacher's answers, asked once for all of its students."""
 
@@ -196,7 +198,6 @@ class _Watch(Callback):
 
     def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
         self._steps = steps
-        self._observer.run_started(self._run, epochs)
 
     def on_step_end(self, distiller: Distiller, step: int) -> None:
         self._observer.step_ended(self._run, distiller.epochs_done, step / self._steps)

@@ -56,15 +56,19 @@ class Watching(Silent):
         self.epochs: dict[str, list[int]] = {}
 
     def planned(self, costs: Any, finished: Any, at_once: int) -> None:
+        """How many go on."""
         self.at_once = at_once
 
     def runs_started(self, runs: Sequence[str], epochs: int) -> None:
+        """Those that begin."""
         self.started += runs
 
     def epoch_ended(self, run: str, row: Any) -> None:
+        """Every epoch."""
         self.epochs.setdefault(run, []).append(row["epoch"])
 
     def run_ended(self, run: str, result: Any) -> None:
+        """Those that end."""
         self.ended.append(run)
 
 

@@ -182,12 +182,12 @@ class _Worker:
         code = self.process.exitcode
         if code is not None and code < 0:
             return WorkerDiedError(
-                f"A process that trained was ended by signal {-code}, often for want of memory: the same command "
-                "goes on where this one stopped; give it --at-once 1."
+                f"A process that trained was ended by signal {-code}, often for want of memory: the same "
+                "command goes on where this one stopped; give it --at-once 1."
             )
         return WorkerDiedError(
-            f"A process that trained ended by itself with exit code {code} (its own words are above): a script "
-            'that trains side by side does so under `if __name__ == "__main__":`, or with at_once=1.'
+            f"A process that trained ended by itself with exit code {code} (its own words are above): a "
+            'script that trains side by side does so under `if __name__ == "__main__":`, or with at_once=1.'
         )
 
 

@@ -59,7 +59,7 @@ def hinton_mnist(
     Students distilled and not, of several widths, at many temperatures; one digit left out; two digits alone.
     Before it starts it says how long it will take.
 
-    Each run ends on disk: Ctrl-C loses the run, or stack of runs, in hand; the same command goes on.
+    Each run ends on disk: Ctrl-C loses the runs in hand, and the same command goes on.
 
     [dim]distillkit reproduce hinton-mnist --quick[/]
 

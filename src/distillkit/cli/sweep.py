@@ -44,7 +44,7 @@ def sweep(
 
     Each width is trained on hard labels alone, too.
 
-    Ctrl-C loses the run, or stack of runs, in hand, and the same command goes on.
+    Ctrl-C loses the runs in hand, and the same command goes on.
 
     [dim]distillkit sweep --D 30 300 800 --T 1 2 4 10 20 50[/]
 

@@ -131,7 +131,7 @@ def test_what_is_left_is_estimated_before_it_begins(tmp_path: Path, few_digits: 
     told: list[tuple[dict[str, float], frozenset[str]]] = []
 
     class Listen(Silent):
-        def planned(self, costs: Any, finished: frozenset[str]) -> None:
+        def planned(self, costs: Any, finished: frozenset[str], at_once: int) -> None:
             told.append((dict(costs), finished))
 
     laboratory = Laboratory(few_digits, "modern", False, torch.device("cpu"), "fp32", Listen())

@@ -9,7 +9,7 @@ import os
 import pickle
 import signal
 import traceback
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -82,7 +82,7 @@ class Workers:
     def __init__(self, work: Work, *, number: int, threads: int) -> None:
         self._work, self._number, self._threads = work, number, threads
         self._idle: list[_Worker] = []
-        self._busy: dict[Connection, tuple[_Worker, Hashable]] = {}
+        self._busy: dict[Connection, tuple[_Worker, Any]] = {}
         self._waiting: list[Connection] = []
 
     def __enter__(self) -> Self:
@@ -110,13 +110,13 @@ class Workers:
         """Whether an event can come."""
         return bool(self._busy)
 
-    def begin(self, task: Any, name: Hashable) -> None:
+    def begin(self, task: Any, name: Any) -> None:
         """Give a task to an idle worker; its events have this name."""
         worker = self._idle.pop(0)
         worker.send(pickle.dumps(task))
         self._busy[worker.connection] = worker, name
 
-    def next_event(self) -> tuple[Hashable, Literal["told", "done"], Any]:
+    def next_event(self) -> tuple[Any, Literal["told", "done"], Any]:
         """Wait for a worker; return its task's name, and what it tells or what the task came to.
 
         Raises:

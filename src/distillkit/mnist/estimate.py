@@ -30,41 +30,38 @@ class Estimates:
 
     Args:
         laboratory: Data, device and precision of the runs.
+        teacher: Any network of the teacher's architecture; it may be untrained.
     """
 
-    def __init__(self, laboratory: Laboratory) -> None:
+    def __init__(self, laboratory: Laboratory, teacher: nn.Module) -> None:
         self._laboratory = replace(laboratory, observer=Silent(), teacher_cache=TeacherCache())
+        self._teacher = teacher.to(laboratory.device)
         self._found: dict[Hashable, tuple[float, float]] = {}
 
-    def seconds(self, cells: Sequence[Cell], teacher: nn.Module) -> float:
-        """Seconds of a stack, whole.
-
-        Args:
-            cells: The stack.
-            teacher: Any network of the teacher's architecture; it may be untrained.
-        """
+    def seconds(self, cells: Sequence[Cell]) -> float:
+        """Seconds of a stack, whole."""
         first = cells[0]
         labels = self._laboratory.data.train_labels
         steps = math.ceil(len(first.transfer_set.select(len(labels), labels)) / first.training.batch_size)
-        a_step, a_test_case = self._tried(cells, teacher)
+        a_step, a_test_case = self._tried(cells)
         an_epoch = steps * a_step + len(self._laboratory.data.test_labels) * a_test_case
         return first.training.epochs * an_epoch
 
-    def _tried(self, cells: Sequence[Cell], teacher: nn.Module) -> tuple[float, float]:
+    def _tried(self, cells: Sequence[Cell]) -> tuple[float, float]:
         first = cells[0]
         training = first.training.model_copy(update={"epochs": 2})
         taught = [cell.has_teacher for cell in cells]
         key = (first.network, training, first.transfer_set.same_view, tuple(taught))
         if key not in self._found:
-            self._found[key] = self._try([_shortened(cell) for cell in cells], teacher)
+            self._found[key] = self._try([_shortened(cell) for cell in cells])
         return self._found[key]
 
-    def _try(self, cells: Sequence[Cell], teacher: nn.Module) -> tuple[float, float]:
+    def _try(self, cells: Sequence[Cell]) -> tuple[float, float]:
         """Seconds of a step and of a test case, of all students together."""
         first = cells[0]
         images, labels = self._laboratory.train(first)
         cases = min(_STEPS * first.training.batch_size, len(labels))
-        distillers = [distiller_for(cell, 0, self._laboratory, teacher) for cell in cells]
+        distillers = [distiller_for(cell, 0, self._laboratory, self._teacher) for cell in cells]
         histories = fit_together(
             distillers,
             (images[:cases], labels[:cases]),

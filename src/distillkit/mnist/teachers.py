@@ -39,7 +39,7 @@ class Teachers:
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        self._folder, self._device = folder, device
+        self.folder, self._device = folder, device
         # one object for all that it teaches, so that its answers are asked for once
         self._there: dict[TaughtBy, nn.Module] = {}
 
@@ -67,4 +67,4 @@ class Teachers:
         return network
 
     def _file(self, run: str) -> Path:
-        return self._folder / f"{run}.safetensors"
+        return self.folder / f"{run}.safetensors"

@@ -175,6 +175,15 @@ def test_contributions_add_up(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", ALL)
+def test_yaml_and_json_keep_it(loss: Loss) -> None:
+    """It comes back equal, of its own class, with an equal hash."""
+    for again in (Loss.from_yaml(loss.to_yaml()), Loss.from_json(loss.to_json())):
+        assert again == loss
+        assert type(again) is type(loss)
+        assert hash(again) == hash(loss)
+
+
+@pytest.mark.parametrize("loss", ALL)
 def test_a_batch_of_one_and_one_class(loss: Loss) -> None:
     """One example with one class is certain: every loss is 0."""
     student, teacher = torch.tensor([[2.0]]), torch.tensor([[-1.0]])

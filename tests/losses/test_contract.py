@@ -13,6 +13,7 @@ from distillkit.losses import (
     MLKD,
     NKD,
     WSLD,
+    ChunkedSoftTargets,
     CorrectedTeacher,
     GeneralizedJSD,
     HardLabels,
@@ -21,11 +22,13 @@ from distillkit.losses import (
     ReverseKL,
     SoftTargets,
     Standardized,
+    TopKSoftTargets,
     WeightedSum,
 )
 from distillkit.typing import Outputs
 
 EXAMPLES: dict[str, list[Loss]] = {
+    "chunked_soft_targets": [ChunkedSoftTargets(), ChunkedSoftTargets(temperature=4, rows_at_once=2)],
     "corrected_teacher": [CorrectedTeacher(), CorrectedTeacher(loss=DKD(temperature=2))],
     "dist": [DIST(), DIST(temperature=4, inter_class_weight=1, intra_class_weight=0.5)],
     "dkd": [DKD(), DKD(temperature=1, target_weight=2, non_target_weight=0.5)],
@@ -37,6 +40,7 @@ EXAMPLES: dict[str, list[Loss]] = {
     "reverse_kl": [ReverseKL(), ReverseKL(temperature=4)],
     "soft_targets": [SoftTargets(temperature=1), SoftTargets(temperature=20)],
     "standardized": [Standardized(), Standardized(loss=losses.hinton(temperature=4, hard_label_weight=0.1))],
+    "top_k_soft_targets": [TopKSoftTargets(k=2), TopKSoftTargets(k=50, temperature=4)],
     "weighted_sum": [
         losses.hinton(temperature=4, hard_label_weight=0.1),
         WeightedSum(terms={"a": SoftTargets(temperature=2), "b": LogitMatching(), "c": HardLabels()}),

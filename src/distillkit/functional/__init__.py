@@ -1,5 +1,6 @@
 """Pure tensor functions: the maths, without settings."""
 
+from distillkit.functional.chunked_kl import chunked_kl as chunked_kl
 from distillkit.functional.counter_random import random_integers as random_integers
 from distillkit.functional.decoupled_kl import decoupled_kl as decoupled_kl
 from distillkit.functional.distillation_kl import distillation_kl as distillation_kl
@@ -14,4 +15,5 @@ from distillkit.functional.relation_distance import relation_distance as relatio
 from distillkit.functional.reverse_kl import reverse_kl as reverse_kl
 from distillkit.functional.standardize_logits import standardize_logits as standardize_logits
 from distillkit.functional.swap_wrong_predictions import swap_wrong_predictions as swap_wrong_predictions
+from distillkit.functional.top_k_kl import top_k_kl as top_k_kl
 from distillkit.functional.weighted_soft_labels import weighted_soft_labels as weighted_soft_labels

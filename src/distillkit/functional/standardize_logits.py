@@ -34,7 +34,7 @@ def standardize_logits(logits: Tensor) -> Tensor:
     present = (~absent).sum(dim=-1, keepdim=True)
     mean = z.masked_fill(absent, 0.0).sum(dim=-1, keepdim=True) / present
     centred = (z.masked_fill(absent, 0.0) - mean).masked_fill(absent, 0.0)
-    # their code divides by (classes − 1) and adds 1e-7; the paper's σ is over all classes
+    # their code divides by (classes − 1) and adds 1e-7; the paper's σ² is a mean over all classes
     variance = centred.square().sum(dim=-1, keepdim=True) / present
     rounding = 16 * torch.finfo(z.dtype).eps * z.detach().masked_fill(absent, 0.0).abs()
     varies = variance > rounding.amax(dim=-1, keepdim=True).square()

@@ -94,6 +94,28 @@ def test_batch_size_does_not_scale_it(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", ALL)
+def test_tokens_are_examples(loss: Loss) -> None:
+    """Logits `[batch, tokens, classes]` give what the same rows in one long batch give."""
+    student, teacher, labels = batch()
+    by_tokens = value(loss, student.view(2, 3, 5), teacher.view(2, 3, 5), labels.view(2, 3))
+    torch.testing.assert_close(by_tokens, value(loss, student, teacher, labels))
+
+
+@pytest.mark.parametrize("loss", ALL)
+def test_who_minimises_it_predicts_as_the_teacher(loss: Loss) -> None:
+    """From nearly equal logits, with a teacher that is right, a hundred steps lead to its predictions."""
+    student, teacher, _ = batch(size=12)
+    labels = teacher.argmax(dim=-1)
+    student = (student * 0.01).requires_grad_()
+    optimizer = torch.optim.Adam([student], lr=0.1)
+    for _ in range(100):
+        optimizer.zero_grad()
+        value(loss, student, teacher, labels).backward()
+        optimizer.step()
+    assert torch.equal(student.argmax(dim=-1), labels)
+
+
+@pytest.mark.parametrize("loss", ALL)
 def test_order_of_the_classes_does_not_matter(loss: Loss) -> None:
     """Renaming the classes on both sides and in the labels changes nothing, and permutes the gradient."""
     student, teacher, labels = batch()

@@ -27,7 +27,7 @@ def chunked_kl(
 
     T² · mean over the positions that count of Σ_c p_c (log p_c − log q_c). Neither side's log-softmax is ever
     held whole, nor kept for the backward pass, which computes it again: beside the logits and their gradient
-    there are a few tensors of `rows_at_once` rows in float32. It costs about a second forward computation.
+    there are some ten tensors of `rows_at_once` rows in float32.
 
     Args:
         student: Logits, `[..., classes]`; gradients flow into them.
@@ -62,11 +62,13 @@ def chunked_kl(
             f"logits of {list(student.shape)}; got {list(mask.shape)}."
         )
     classes = student.shape[-1]
-    counted = student.new_ones(student.shape[:-1], dtype=torch.bool) if mask is None else mask.bool()
     found: Tensor = _ChunkedKL.apply(
-        student.reshape(-1, classes), teacher.reshape(-1, classes), counted.reshape(-1), temperature,
+        student.reshape(-1, classes),
+        teacher.reshape(-1, classes),
+        None if mask is None else mask.bool().reshape(-1),
+        temperature,
         rows_at_once,
-    )  # fmt: skip
+    )
     return found
 
 
@@ -77,14 +79,18 @@ class _ChunkedKL(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        student: Tensor, teacher: Tensor, counted: Tensor, temperature: float | Tensor, rows_at_once: int
+        student: Tensor,
+        teacher: Tensor,
+        counted: Tensor | None,
+        temperature: float | Tensor,
+        rows_at_once: int,
     ) -> Tensor:
         """The loss."""
         sums = [
             kl_of_rows(log_p, log_q).sum()
             for _, log_q, log_p in _chunks(student, teacher, counted, temperature, rows_at_once)
         ]
-        return torch.stack(sums).sum() * temperature**2 / counted.sum().clamp_min(1)
+        return torch.stack(sums).sum() * temperature**2 / _number(student, counted)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -99,7 +105,7 @@ class _ChunkedKL(torch.autograd.Function):
         """The gradient with respect to the student's logits."""
         student, teacher, counted, *rest = ctx.saved_tensors
         temperature = rest[0] if rest else ctx.temperature
-        scale = gradients[0] * temperature / counted.sum().clamp_min(1)
+        scale = gradients[0] * temperature / _number(student, counted)
         found = torch.empty_like(student)
         for rows, log_q, log_p in _chunks(student, teacher, counted, temperature, ctx.rows_at_once):
             # a row that does not count has equal logits on both sides here
@@ -107,15 +113,19 @@ class _ChunkedKL(torch.autograd.Function):
         return found, None, None, None, None
 
 
+def _number(student: Tensor, counted: Tensor | None) -> int | Tensor:
+    """How many rows count, at least 1."""
+    return len(student) if counted is None else counted.sum().clamp_min(1)
+
+
 def _chunks(
-    student: Tensor, teacher: Tensor, counted: Tensor, temperature: float | Tensor, rows_at_once: int
+    student: Tensor, teacher: Tensor, counted: Tensor | None, temperature: float | Tensor, rows_at_once: int
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Log-probabilities of student and teacher by rows; of rows that do not count, uniform."""
     for start in range(0, len(student), rows_at_once):
         rows = slice(start, start + rows_at_once)
-        out = ~counted[rows].unsqueeze(-1)
-        log_q, log_p = (
-            F.log_softmax(at_least_float32(side[rows]).masked_fill(out, 0.0) / temperature, dim=-1)
-            for side in (student, teacher)
-        )
+        logits = [at_least_float32(side[rows]) for side in (student, teacher)]
+        if counted is not None:
+            logits = [side.masked_fill(~counted[rows].unsqueeze(-1), 0.0) for side in logits]
+        log_q, log_p = (F.log_softmax(side / temperature, dim=-1) for side in logits)
         yield rows, log_q, log_p

@@ -22,11 +22,12 @@ class ChunkedSoftTargets(Loss):
     without labels, and with labels those whose label is not −100. Some rows' softmax is held at a time, and
     computed again in the backward pass. For few classes `SoftTargets` is faster.
 
-    T = 1 is usual for language models. More rows at once are faster where they are few and short.
+    T = 1 is usual for language models. More rows at once take more memory, and are faster where fewer do not
+    keep a device busy.
 
     Example:
         >>> ChunkedSoftTargets()
-        ChunkedSoftTargets(kind='chunked_soft_targets', temperature=1.0, rows_at_once=256)
+        ChunkedSoftTargets(kind='chunked_soft_targets', temperature=1.0, rows_at_once=64)
 
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2: the loss.
@@ -35,7 +36,7 @@ class ChunkedSoftTargets(Loss):
     kind: Literal["chunked_soft_targets"] = "chunked_soft_targets"
     temperature: float = Field(default=1.0, gt=0)
     """T > 0 by which both sides' logits are divided before the softmax."""
-    rows_at_once: int = Field(default=256, ge=1)
+    rows_at_once: int = Field(default=64, ge=1)
     """Positions whose softmax is held at a time."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

@@ -22,8 +22,8 @@ class DIST(Loss):
 
     The second part looks across the examples of a batch: the batch size is a setting of this loss.
 
-    The weights are the paper's, with `HardLabels` of weight 1 beside them; its T is 1 for ImageNet and 4 for
-    CIFAR-100.
+    The weights are the paper's, with `HardLabels` of weight 1 beside them; its T is 1 for ImageNet, and 4 for
+    CIFAR-100, where its code multiplies both weights by T².
 
     Example:
         >>> DIST()

@@ -68,7 +68,7 @@ def test_a_plug_in_is_found_by_its_kind(install: Install) -> None:
 def test_a_plug_in_is_meant_too(install: Install) -> None:
     """Kinds of plug-ins are listed and suggested as the built-in ones are."""
     install("plug_two", SOURCE.format(name="Foreign", kind="foreign"), foreign="plug_two:Foreign")
-    with pytest.raises(ConfigurationError, match=r"\(did you mean 'foreign'\?\); there are foreign, "):
+    with pytest.raises(ConfigurationError, match=r"\(did you mean 'foreign'\?\); there are .*\bforeign, "):
         Loss.from_dict({"kind": "foriegn"})
 
 

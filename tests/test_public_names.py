@@ -18,9 +18,15 @@ INTENDED = {
     ],
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
     "distillkit.functional": [
-        "distillation_kl", "hard_label_cross_entropy", "logit_matching", "random_integers",
+        "chunked_kl", "decoupled_kl", "distillation_kl", "generalized_jsd", "hard_label_cross_entropy",
+        "logit_matching", "multi_level_kd", "normalized_kd", "random_integers", "relation_distance",
+        "reverse_kl", "standardize_logits", "swap_wrong_predictions", "top_k_kl", "weighted_soft_labels",
     ],
-    "distillkit.losses": ["HardLabels", "LogitMatching", "Loss", "SoftTargets", "WeightedSum", "hinton"],
+    "distillkit.losses": [
+        "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "GeneralizedJSD", "HardLabels",
+        "LogitMatching", "Loss", "MLKD", "NKD", "ReverseKL", "SoftTargets", "Standardized",
+        "TopKSoftTargets", "WSLD", "WeightedSum", "hinton",
+    ],
     "distillkit.metrics": [
         "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",
         "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",

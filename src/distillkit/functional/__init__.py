@@ -1,8 +1,19 @@
 """Pure tensor functions: the maths, without settings."""
 
+from distillkit.functional.chunked_kl import chunked_kl as chunked_kl
 from distillkit.functional.counter_random import random_integers as random_integers
+from distillkit.functional.decoupled_kl import decoupled_kl as decoupled_kl
 from distillkit.functional.distillation_kl import distillation_kl as distillation_kl
+from distillkit.functional.generalized_jsd import generalized_jsd as generalized_jsd
 from distillkit.functional.hard_label_cross_entropy import (
     hard_label_cross_entropy as hard_label_cross_entropy,
 )
 from distillkit.functional.logit_matching import logit_matching as logit_matching
+from distillkit.functional.multi_level_kd import multi_level_kd as multi_level_kd
+from distillkit.functional.normalized_kd import normalized_kd as normalized_kd
+from distillkit.functional.relation_distance import relation_distance as relation_distance
+from distillkit.functional.reverse_kl import reverse_kl as reverse_kl
+from distillkit.functional.standardize_logits import standardize_logits as standardize_logits
+from distillkit.functional.swap_wrong_predictions import swap_wrong_predictions as swap_wrong_predictions
+from distillkit.functional.top_k_kl import top_k_kl as top_k_kl
+from distillkit.functional.weighted_soft_labels import weighted_soft_labels as weighted_soft_labels

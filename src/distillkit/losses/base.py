@@ -21,13 +21,13 @@ class Loss(Policy):
     Example:
         >>> from typing import Literal
         >>> from distillkit import losses
-        >>> class Reverse(losses.Loss):
-        ...     kind: Literal["reverse_kl"] = "reverse_kl"
+        >>> class Backward(losses.Loss):
+        ...     kind: Literal["backward_kl"] = "backward_kl"
         ...     def __call__(self, *, student, teacher, labels):
         ...         q, p = student.logits.log_softmax(-1), self.teacher_logits(teacher).log_softmax(-1)
         ...         return (q.exp() * (q - p)).sum(-1).mean()
-        >>> Reverse()
-        Reverse(kind='reverse_kl')
+        >>> Backward()
+        Backward(kind='backward_kl')
     """
 
     family: ClassVar[str] = "distillkit.losses"
@@ -41,6 +41,20 @@ class Loss(Policy):
     ) -> dict[str, Tensor]:
         """The loss by named contributions, scalars that add up to it; by default one, of the kind's name."""
         return {self.kind_name(): self(student=student, teacher=teacher, labels=labels)}
+
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """Whether the loss of a batch is the mean of those of its examples, each a batch of one.
+
+        False for one that relates the examples of a batch: its value and its gradient depend on the batch
+        size, and neither batches nor gradients of parts of a batch may be averaged in its place.
+        """
+        return True
+
+    @property
+    def gradient_is_of_the_value(self) -> bool:
+        """Whether the gradient is the derivative of the value; not where a part of the loss is held fixed."""
+        return True
 
     @classmethod
     def kind_name(cls) -> str:

@@ -49,6 +49,16 @@ class WeightedSum(Loss):
             raise ConfigurationError("All weights of a WeightedSum are 0; give a term a weight above 0.")
         return self
 
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """Whether all terms of weight above 0 are."""
+        return all(term.is_mean_over_examples for term in self._counted().values())
+
+    @property
+    def gradient_is_of_the_value(self) -> bool:
+        """Whether it is in all terms of weight above 0."""
+        return all(term.gradient_is_of_the_value for term in self._counted().values())
+
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch."""
         return torch.stack(
@@ -61,9 +71,11 @@ class WeightedSum(Loss):
         """Each term of weight above 0, times its weight."""
         return {
             name: self.weights[name] * term(student=student, teacher=teacher, labels=labels)
-            for name, term in self.terms.items()
-            if not _is_zero(self.weights[name])
+            for name, term in self._counted().items()
         }
+
+    def _counted(self) -> dict[str, Loss]:
+        return {name: term for name, term in self.terms.items() if not _is_zero(self.weights[name])}
 
 
 def _is_zero(weight: object) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -114,6 +116,15 @@ def plain(*, student, teacher, labels):
     return torch.nn.functional.mse_loss(student.logits, teacher.logits)
 
 
+def contract_examples():
+    """The examples of every kind from the contract tests, which importlib mode does not put on the path."""
+    file = Path(__file__).parents[2] / "losses" / "test_contract.py"
+    spec = importlib.util.spec_from_file_location("contract_of_losses", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.EXAMPLES
+
+
 LOSSES = {
     "soft targets": [losses.SoftTargets(temperature=T) for T in (1, 4, 20)],
     "hard labels": [losses.HardLabels()] * 3,
@@ -148,6 +159,17 @@ LOSSES = {
 @pytest.mark.parametrize("chosen", LOSSES.values(), ids=LOSSES)
 def test_every_loss(net, data, chosen):
     """Students that differ in loss and initial values."""
+    assert_trained_alike(net, data, chosen)
+
+
+@pytest.mark.parametrize("kind", contract_examples())
+def test_every_kind(net, data, kind):
+    """The contract's examples of a kind, those of one signature mapped with their numbers, each twice."""
+    assert_trained_alike(net, data, contract_examples()[kind] * 2)
+
+
+def assert_trained_alike(net, data, chosen):
+    """A student for each loss."""
     assert_as_one_by_one(
         lambda: [
             Distiller(teacher=net(1), student=net(2 + place), loss=loss, optimizer=sgd())

@@ -1,0 +1,57 @@
+"""Distillation from a stronger teacher, by relations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor
+
+from distillkit.functional import relation_distance
+from distillkit.losses.base import Loss
+from distillkit.typing import Labels, Outputs
+
+
+class DIST(Loss):
+    """One minus the correlation of both sides' predictions, within examples and within classes.
+
+    β · (1 − corr over the classes, a mean over the examples) + γ · (1 − corr over the examples, a mean over
+    the classes) of the softened probabilities; the formula is at `functional.relation_distance`. A student
+    need not reach the size of the teacher's numbers, which helps where the teacher is much stronger. No
+    factor T².
+
+    The second part looks across the examples of a batch: the batch size is a setting of this loss.
+
+    The weights are the paper's, with `HardLabels` of weight 1 beside them; its T is 1 for ImageNet, and 4 for
+    CIFAR-100, where its code multiplies both weights by T².
+
+    Example:
+        >>> DIST()
+        DIST(kind='dist', temperature=1.0, inter_class_weight=2.0, intra_class_weight=2.0)
+
+    Reference:
+        Huang, You, Wang, Qian, Xu, Knowledge Distillation from A Stronger Teacher, NeurIPS 2022, §3.
+    """
+
+    kind: Literal["dist"] = "dist"
+    temperature: float = Field(default=1.0, gt=0)
+    """T > 0 by which both sides' logits are divided before the softmax."""
+    inter_class_weight: NonNegativeFloat = 2.0
+    """β ≥ 0 of the relation of an example's classes."""
+    intra_class_weight: NonNegativeFloat = 2.0
+    """γ ≥ 0 of the relation of a class's examples."""
+
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """No: it relates the examples of a batch."""
+        return False
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch; `labels` are not looked at."""
+        return relation_distance(
+            student=student.logits,
+            teacher=self.teacher_logits(teacher),
+            temperature=self.temperature,
+            inter_class_weight=self.inter_class_weight,
+            intra_class_weight=self.intra_class_weight,
+        )

@@ -56,7 +56,7 @@ class FallsAsInverseSquare:
             mean + 2,
             summary.interval,
             "mean over seeds (95 %)" if summary.interval else "",
-            note=f"the furthest of the students; with T² the slope is {np.mean(within):+.2f}",
+            note=f"the furthest of the students; with T² the slope is {_rounded(np.mean(within))}",
         )
 
 
@@ -107,7 +107,8 @@ class ApproachesMatching:
             None,
             summary.interval,
             "mean over seeds (95 %)" if summary.interval else "",
-            note=f"the furthest of the students at T = {self.at:g}; slope {np.mean(slopes):+.2f}",
+            note=f"per cent apart at T = {self.at:g}, the furthest of the students; slope "
+            f"{_rounded(np.mean(slopes))}",
         )
 
 
@@ -172,6 +173,10 @@ def _slope(temperatures: Sequence[float], values: Sequence[float]) -> float:
     pairs = [(t, value) for t, value in zip(temperatures, values, strict=True) if t >= HIGH]
     logs = np.log(np.asarray(pairs))
     return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
+
+
+def _rounded(slope: np.floating[Any]) -> str:
+    return f"{round(float(slope), 2) + 0.0:.2f}"  # no −0
 
 
 def _accuracy(run: Any) -> float:

@@ -28,12 +28,13 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     """Mean ± standard deviation over the seeds, the mean alone where there is one.
 
     Example:
-        >>> spread([80, 84, 85]), spread([80])
-        ('83.0 ± 2.6', '80.0')
+        >>> spread([80, 84, 85]), spread([80]), spread([-2.003], 2)
+        ('83.0 ± 2.6', '80', '−2.00')
     """
     summary = summarise(values)
-    of_seeds = "" if summary.sd is None else f" ± {summary.sd:.{digits}f}"
-    return f"{summary.mean:.{digits}f}{of_seeds}"
+    mean = round(summary.mean, digits) + 0.0  # no −0
+    text = f"{mean:.{digits}f}".replace("-", "−")
+    return text.removesuffix(".0") if summary.sd is None else f"{text} ± {summary.sd:.{digits}f}"
 
 
 def _errors(lines: Lines, network: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from distillkit.errors import ConfigurationError
-from distillkit.experiments import ResultStore, config_id, read_results, read_settings
+from distillkit.experiments import ResultStore, config_id, read_experiments, read_results, read_settings
 
 SETTINGS = {"command": "sweep", "widths": [30, 300], "seeds": 1}
 PREDICTIONS = np.zeros(5, dtype=np.uint8)
@@ -54,6 +54,30 @@ def test_a_line_torn_at_any_byte_is_cut_off_before_the_next_append(tmp_path: Pat
         assert (folder / "results.jsonl").read_bytes() == whole
 
 
+def test_experiments_are_kept_beside_the_results(tmp_path: Path) -> None:
+    """One line an experiment, and what each of its networks predicts; a torn line is cut."""
+    filled(tmp_path)
+    said = {"T=1": PREDICTIONS, "0.03-soft": np.ones((2, 5), dtype=np.uint8)}
+    with ResultStore(tmp_path, SETTINGS) as store:
+        store.add_experiment(result(0), said)
+        store.add_experiment(result(1), {})
+        assert store.experiments == [result(0), result(1)]
+    whole = (tmp_path / "experiments.jsonl").read_bytes()
+    (tmp_path / "experiments.jsonl").write_bytes(whole[:-3])
+    assert read_experiments(tmp_path) == [result(0)]
+    with ResultStore(tmp_path, SETTINGS) as store:
+        assert store.get_experiment(str(result(0)["id"])) == result(0)
+        assert store.get_experiment(str(result(1)["id"])) is None
+        store.add_experiment(result(1), {})
+    assert (tmp_path / "experiments.jsonl").read_bytes() == whole
+    assert read_results(tmp_path) == [result(0), result(1)]
+    with np.load(tmp_path / "predictions" / f"{result(0)['id']}.npz", allow_pickle=False) as kept:
+        assert {name: kept[name].tolist() for name in kept} == {
+            name: array.tolist() for name, array in said.items()
+        }
+    assert len(list((tmp_path / "predictions").glob("*.npz"))) == 1
+
+
 def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
     """A folder is for one configuration; what may differ is named."""
     folder = filled(tmp_path)
@@ -74,9 +98,12 @@ def test_tuples_and_lists_are_the_same_settings(tmp_path: Path) -> None:
 def test_overwrite_throws_away_what_distillkit_made_and_nothing_else(tmp_path: Path) -> None:
     """A note that somebody put into the folder stays."""
     filled(tmp_path)
+    with ResultStore(tmp_path, SETTINGS) as store:
+        store.add_experiment(result(0), {"T=1": PREDICTIONS})
     (tmp_path / "note.txt").write_text("mine")
     with ResultStore(tmp_path, {**SETTINGS, "widths": [5]}, overwrite=True) as store:
-        assert store.results == []
+        assert store.results == store.experiments == []
+    assert not (tmp_path / "experiments.jsonl").exists()
     assert not list((tmp_path / "predictions").iterdir())
     assert (tmp_path / "note.txt").read_text() == "mine"
 

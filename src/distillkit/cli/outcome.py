@@ -36,7 +36,8 @@ def finish(
         json.dump(ledger, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        show_cells(results)
+        if results:
+            show_cells(results)
         show_ledger(ledger)
     stderr().print(
         f"Report, figures, ledger and raw results: [bold]{escape(str(folder))}[/] (begin with report.md)\n"
@@ -140,6 +141,6 @@ def _number(value: float | None, unit: str, *, sign: bool = False) -> str:
     if value is None:
         return "–"
     digits = 0 if value == round(value) and "%" not in unit else 1
-    if unit.startswith("share"):
+    if unit.startswith(("share", "slope")) or "gradient" in unit:
         digits = 2
     return f"{value:{'+' if sign else ''}.{digits}f}"

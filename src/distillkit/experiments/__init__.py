@@ -8,5 +8,6 @@ from distillkit.experiments.environment import settle_precision as settle_precis
 from distillkit.experiments.store import SETTINGS as SETTINGS
 from distillkit.experiments.store import ResultStore as ResultStore
 from distillkit.experiments.store import config_id as config_id
+from distillkit.experiments.store import read_experiments as read_experiments
 from distillkit.experiments.store import read_results as read_results
 from distillkit.experiments.store import read_settings as read_settings

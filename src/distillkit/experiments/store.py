@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from io import BytesIO
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.atomic import write_atomically, write_json
+from distillkit.experiments.lines import append_line, cut_torn_line, read_lines
 from distillkit.experiments.only_writer import only_writer
 
 RESULTS = "results.jsonl"
+EXPERIMENTS = "experiments.jsonl"
 SETTINGS = "settings.json"
 
 
@@ -60,6 +61,7 @@ class ResultStore:
         self._settings, self._may_differ, self._overwrite = dict(settings), may_differ, overwrite
         self._held = ExitStack()
         self._results: dict[str, dict[str, Any]] = {}
+        self._experiments: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -90,19 +92,48 @@ class ResultStore:
         """
         buffer = BytesIO()
         np.save(buffer, predictions)
+        self._keep(RESULTS, result, f"{result['id']}.npy", buffer.getvalue())
+        self._results[str(result["id"])] = dict(result)
+
+    @property
+    def experiments(self) -> list[dict[str, Any]]:
+        """The lines of experiments so far, each of several networks, in the order of writing."""
+        return list(self._experiments.values())
+
+    def get_experiment(self, experiment_id: str) -> dict[str, Any] | None:
+        """The line of this id, if that experiment has ended."""
+        return self._experiments.get(experiment_id)
+
+    def add_experiment(
+        self, line: Mapping[str, Any], predictions: Mapping[str, NDArray[np.integer[Any]]]
+    ) -> None:
+        """Keep an experiment: first what its networks predict, if it has any, then its line.
+
+        Args:
+            line: With an `id`, a `name` and a `seed`.
+            predictions: By the name of the network.
+
+        Raises:
+            ConfigurationError: The disk refused.
+        """
+        buffer = BytesIO()
+        if predictions:
+            arrays: dict[str, Any] = dict(predictions)
+            np.savez_compressed(buffer, **arrays)
+        self._keep(EXPERIMENTS, line, f"{line['id']}.npz", buffer.getvalue())
+        self._experiments[str(line["id"])] = dict(line)
+
+    def _keep(self, lines: str, line: Mapping[str, Any], name: str, predictions: bytes) -> None:
         try:
-            write_atomically(self.folder / "predictions" / f"{result['id']}.npy", buffer.getvalue())
-            line = (json.dumps(result, allow_nan=False) + "\n").encode()
-            with (self.folder / RESULTS).open("ab", buffering=0) as file:
-                file.write(line)
-                os.fsync(file.fileno())
+            if predictions:
+                write_atomically(self.folder / "predictions" / name, predictions)
+            append_line(self.folder / lines, line)
         except OSError as error:
             raise ConfigurationError(
                 f"A result could not be written to {self.folder} ({error.strerror or error}); make "
                 "room there and run the "
                 "same command again: what was written before is kept."
             ) from None
-        self._results[str(result["id"])] = dict(result)
 
     def _open(self) -> None:
         settings_file = self.folder / SETTINGS
@@ -110,14 +141,16 @@ class ResultStore:
             _clear(self.folder)
         if settings_file.exists():
             self._refuse_other_settings(read_settings(self.folder))
-        elif (self.folder / RESULTS).exists():
+        elif any((self.folder / lines).exists() for lines in (RESULTS, EXPERIMENTS)):
             raise ConfigurationError(
                 f"{self.folder} holds results without {SETTINGS}, so it is not known what they are "
                 "of: choose another --out."
             )
         write_json(settings_file, self._settings)
-        _cut_torn_line(self.folder / RESULTS)
+        for lines in (RESULTS, EXPERIMENTS):
+            cut_torn_line(self.folder / lines)
         self._results = {line["id"]: line for line in read_results(self.folder)}
+        self._experiments = {line["id"]: line for line in read_experiments(self.folder)}
 
     def _refuse_other_settings(self, found: Mapping[str, Any]) -> None:
         # through JSON, as the file went: tuples are lists there
@@ -164,38 +197,22 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: A line that is not the last cannot be read; names it.
     """
-    file = folder / RESULTS
-    if not file.exists():
-        return []
-    lines = file.read_bytes().split(b"\n")
-    results = []
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            result = json.loads(line)
-            result["id"], result["name"], result["seed"]
-        except (ValueError, KeyError, TypeError):
-            raise ConfigurationError(
-                f"Line {number} of {file} is damaged: delete that line and run the command again to "
-                "make it anew."
-            ) from None
-        results.append(result)
-    return results
+    return read_lines(folder / RESULTS)
 
 
-def _cut_torn_line(file: Path) -> None:
-    if not file.exists():
-        return
-    content = file.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with file.open("r+b") as handle:
-            handle.truncate(whole)
-            os.fsync(handle.fileno())
+def read_experiments(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a folder's experiments, none where it has none, as `read_results` reads them.
+
+    Raises:
+        ConfigurationError: A line that is not the last cannot be read; names it.
+    """
+    return read_lines(folder / EXPERIMENTS)
 
 
 def _clear(folder: Path) -> None:
     """Delete what distillkit makes, and nothing else that may lie there."""
-    for pattern in ("results.jsonl", "ledger.json", "report.md", "MANIFEST.json", "predictions/*.npy",
-                    "teachers/*.safetensors", "figures/figure-*", "settings.json"):  # fmt: skip
+    for pattern in ("results.jsonl", "experiments.jsonl", "ledger.json", "report.md", "MANIFEST.json",
+                    "predictions/*.npy", "predictions/*.npz", "teachers/*.safetensors", "figures/figure-*",
+                    "settings.json"):  # fmt: skip
         for file in folder.glob(pattern):
             file.unlink()

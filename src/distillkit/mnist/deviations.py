@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim
+from distillkit.mnist.experiments.plan import MOST_EPOCHS
 from distillkit.mnist.published import HINTON_2015
 
 _SHORT = (
@@ -64,6 +65,25 @@ _CORRECTIONS = {
 }
 
 
+_SIXTY = f"Students of 800 units are trained for {MOST_EPOCHS} epochs at most in this experiment."
+_EXPERIMENTS: Mapping[str, tuple[str, ...]] = {
+    "t-squared": (_SIXTY,),
+    "hard-weight": (_SIXTY,),
+    "logit-matching": (_SIXTY,),
+    "logit-matching-students": (_SIXTY,),
+    "little-data": (
+        _SIXTY,
+        "Digits in place of speech, whose data are not public: shares of eleven twelfths of MNIST's training "
+        "cases, and the same number of updates for all students.",
+    ),
+    "specialists": (
+        "Ten digits and nets of 30 units in place of JFT's 15,000 classes, whose data are not public.",
+        "Clusters by K-means on how far classes are predicted together, in place of an on-line K-means on "
+        "their covariance.",
+    ),
+}
+
+
 def deviations(
     protocol: str, claim: Claim, cells: tuple[str, ...], *, quick: bool, epochs: str = "25"
 ) -> list[str]:
@@ -93,9 +113,13 @@ def deviations(
         sentences += _TEACHER if "teacher" in cells else ()
         sentences += _STUDENT if any("-T" in cell for cell in cells) else ()
     if paper and protocol in LONG_PROTOCOLS:
-        students = protocol == "hinton-2015" and any(cell.startswith("D") for cell in cells)
+        students = protocol == "hinton-2015" and any(
+            cell.startswith("D") or cell.partition("/")[0] in _EXPERIMENTS for cell in cells
+        )
         sentences += _STUDENTS_OF_2015 if students else ()
         sentences += _HARD_WEIGHT if any("-T" in cell for cell in cells) else ()
+        experiments = dict.fromkeys(cell.partition("/")[0] for cell in cells)
+        sentences += [why for one in experiments for why in _EXPERIMENTS.get(one, ())]
     sentences += [
         why for kind, why in _CORRECTIONS.items() if any(cell.endswith(f"-bias-{kind}") for cell in cells)
     ]

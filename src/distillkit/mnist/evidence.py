@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.errors import ConfigurationError
+from distillkit.mnist.experiments.networks import network_predictions, networks_of
 from distillkit.mnist.published import PER_CENT, TEST_ERRORS, THREES
 
 Result = Mapping[str, Any]
@@ -18,6 +19,8 @@ Result = Mapping[str, Any]
 
 STAND_IN = "stand-in"
 SHARE = "share of the gain"
+SLOPE = "slope over log T"
+DISTANCE = "% of the gradient's length"
 OMITTED = 3
 """The digit that the papers omit."""
 _T = TypeVar("_T")
@@ -60,6 +63,10 @@ class Evidence:
     """Result id -> predicted classes [cases]; empty when they are not at hand."""
     labels: NDArray[np.integer[Any]] | None
     """True classes [cases]; None when they are not at hand."""
+    experiments: Mapping[str, Mapping[int, Result]] = field(default_factory=dict)
+    """Name of an experiment -> seed -> its line of experiments.jsonl; seeds ascending."""
+    networks: Mapping[str, Mapping[int, Result]] = field(default_factory=dict)
+    """Name of an experiment's network, such as `little-data/0.03-soft` -> seed -> its result."""
 
     @classmethod
     def of(
@@ -67,6 +74,9 @@ class Evidence:
         results: Sequence[Result],
         predictions: Mapping[str, NDArray[np.integer[Any]]] | None = None,
         labels: NDArray[np.integer[Any]] | None = None,
+        *,
+        experiments: Sequence[Result] = (),
+        of_experiments: Mapping[str, Mapping[str, NDArray[np.integer[Any]]]] | None = None,
     ) -> Evidence:
         """Sort results into cells.
 
@@ -74,26 +84,35 @@ class Evidence:
             results: the parsed lines of results.jsonl, in any order.
             predictions: predicted classes [cases] by result id, and with
             labels: the true classes [cases], what McNemar's test of two single runs needs.
+            experiments: the parsed lines of experiments.jsonl, in any order.
+            of_experiments: by the id of a line, network -> its predicted classes.
 
         Raises:
             ConfigurationError: two results of one cell and seed, or results of several protocols, kinds or
                 data sets.
         """
-        protocol = _only([result["protocol"] for result in results], "protocol")
-        quick = _only([bool(result["quick"]) for result in results], "kind of run (quick or not)")
-        digest = _only([(result["data"]["name"], result["data"]["sha256"]) for result in results], "data set")
-        cells: dict[str, dict[int, Result]] = {}
-        for result in sorted(results, key=lambda one: (cell_order(one["name"]), one["seed"])):
-            by_seed = cells.setdefault(result["name"], {})
-            if result["seed"] in by_seed:
-                raise ConfigurationError(
-                    f"Expected one result of {result['name']} with seed {result['seed']} but results.jsonl "
-                    "has two; remove neither: find out which command wrote the second."
-                )
-            by_seed[result["seed"]] = result
+        every = [*results, *experiments]
+        protocol = _only([result["protocol"] for result in every], "protocol")
+        quick = _only([bool(result["quick"]) for result in every], "kind of run (quick or not)")
+        digest = _only([(result["data"]["name"], result["data"]["sha256"]) for result in every], "data set")
+        cells = _by_name_and_seed(results, "results.jsonl")
+        said = dict(predictions or {})
+        for line in experiments:
+            if of_experiments and line["id"] in of_experiments:
+                said |= network_predictions(line, of_experiments[line["id"]])
         shown = {name: by_seed for name, by_seed in cells.items() if not name.endswith("-tuning")}
         data = {"name": digest[0], "sha256": digest[1]} if digest else None
-        return cls(shown, protocol, bool(quick), data, predictions or {}, labels)
+        networks = [network for line in experiments for network in networks_of(line)]
+        return cls(
+            shown,
+            protocol,
+            bool(quick),
+            data,
+            said,
+            labels,
+            _by_name_and_seed(experiments, "experiments.jsonl"),
+            _by_name_and_seed(networks, "experiments.jsonl"),
+        )
 
     @property
     def is_stand_in(self) -> bool:
@@ -102,12 +121,13 @@ class Evidence:
 
     @property
     def seeds(self) -> list[int]:
-        """Every seed that any cell has, ascending."""
-        return sorted({seed for by_seed in self.cells.values() for seed in by_seed})
+        """Every seed that any cell or experiment has, ascending."""
+        groups = (self.cells, self.experiments)
+        return sorted({seed for group in groups for by_seed in group.values() for seed in by_seed})
 
     def runs(self, cell: str) -> Mapping[int, Result]:
-        """The runs of a cell by seed; empty when there are none."""
-        return self.cells.get(cell, {})
+        """The runs of a cell, an experiment, or a network of one by seed; empty when there are none."""
+        return self.cells.get(cell) or self.networks.get(cell) or self.experiments.get(cell, {})
 
     def values(self, cell: str, metric: Metric) -> dict[int, float]:
         """A number of every run of a cell, by seed."""
@@ -129,6 +149,19 @@ class Evidence:
             if student is not None and student[1] is not None:
                 grid.setdefault(student[0], {})[student[1]] = name
         return {hidden: dict(sorted(cells.items())) for hidden, cells in sorted(grid.items())}
+
+
+def _by_name_and_seed(results: Sequence[Result], file: str) -> dict[str, dict[int, Result]]:
+    found: dict[str, dict[int, Result]] = {}
+    for result in sorted(results, key=lambda one: (cell_order(one["name"]), one["seed"])):
+        by_seed = found.setdefault(result["name"], {})
+        if result["seed"] in by_seed:
+            raise ConfigurationError(
+                f"Expected one result of {result['name']} with seed {result['seed']} but {file} has two; "
+                "remove neither: find out which command wrote the second."
+            )
+        by_seed[result["seed"]] = result
+    return found
 
 
 def student_of(cell: str) -> tuple[int, float | None] | None:

@@ -14,7 +14,9 @@ from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim, cla
 from distillkit.mnist.commands import cell_command, epochs_of_protocol, whole_command
 from distillkit.mnist.deviations import deviations
 from distillkit.mnist.evidence import Evidence, Result
+from distillkit.mnist.experiments.plan import epochs_of
 from distillkit.mnist.pairs import compare_pairs
+from distillkit.mnist.protocols import PROTOCOLS
 from distillkit.mnist.published import PublishedNumber, published_numbers
 from distillkit.mnist.rules import Finding, Verdict
 
@@ -28,6 +30,8 @@ def build_ledger(
     predictions: Mapping[str, NDArray[np.integer[Any]]] | None = None,
     labels: NDArray[np.integer[Any]] | None = None,
     command: str | None = None,
+    experiments: Sequence[Result] = (),
+    of_experiments: Mapping[str, Mapping[str, NDArray[np.integer[Any]]]] | None = None,
 ) -> Ledger:
     """Hold the runs of one folder against every claim.
 
@@ -38,6 +42,8 @@ def build_ledger(
         labels: the true test classes [10000]: where both are given, single runs are compared by McNemar's
             exact test.
         command: the command that made the folder; default: the one that its protocol and seeds imply.
+        experiments: the parsed lines of experiments.jsonl, in any order.
+        of_experiments: what their networks predict, by id of the line and name of the network.
 
     Returns:
         A mapping that is JSON as it stands: a header and "rows", in the fixed order of the claims; numbers
@@ -51,11 +57,13 @@ def build_ledger(
         >>> {row["verdict"] for row in ledger["rows"]}
         {'not attempted'}
     """
-    evidence = Evidence.of(results, predictions, labels)
+    evidence = Evidence.of(
+        results, predictions, labels, experiments=experiments, of_experiments=of_experiments
+    )
     numbers = published_numbers() if published is None else published
     made_by = command or whole_command(evidence)
     versions = {
-        json_key: sorted({str(result["environment"].get(json_key)) for result in results})
+        json_key: sorted({str(result["environment"].get(json_key)) for result in (*results, *experiments)})
         for json_key in ("distillkit", "torch", "python", "device", "precision")
     }
     return {
@@ -70,8 +78,13 @@ def build_ledger(
         "one_seed_test": "exact McNemar test" if evidence.labels is not None else "two-proportion z test",
         "versions": versions,
         "rows": [_row(claim, numbers, evidence, made_by) for claim in claims(evidence.protocol)],
-        **({"pairs": compare_pairs(evidence)} if evidence.protocol in LONG_PROTOCOLS else {}),
+        **(_of_long_protocols(evidence) if evidence.protocol in LONG_PROTOCOLS else {}),
     }
+
+
+def _of_long_protocols(evidence: Evidence) -> dict[str, Any]:
+    experiments = {name: sorted(runs) for name, runs in evidence.experiments.items()}
+    return {"experiments": experiments, "pairs": compare_pairs(evidence)}
 
 
 def _row(
@@ -151,10 +164,11 @@ def _listed(values: Collection[object]) -> str:
 
 
 def _never_predicted(runs: Sequence[Result]) -> dict[str, Any]:
-    dead = [run for run in runs if run["never_predicted"]]
+    counted = [run for run in runs if "never_predicted" in run]
+    dead = [run for run in counted if run["never_predicted"]]
     return {
         "runs": len(dead),
-        "of": len(runs),
+        "of": len(counted),
         "which": [
             {"cell": run["name"], "seed": run["seed"], "classes": list(run["never_predicted"])}
             for run in dead
@@ -169,14 +183,22 @@ def _command(claim: Claim, finding: Finding, evidence: Evidence, made_by: str) -
 
 def _other_epochs(runs: Sequence[Result], evidence: Evidence) -> dict[int, int]:
     """Epochs that runs had, where they are not those of the protocol, and those of the protocol."""
-    protocols = epochs_of_protocol(evidence.protocol or "")
     found = {}
     for run in runs:
-        expected = protocols.get("teacher" if str(run["name"]).startswith("teacher") else "student")
+        expected = _expected_epochs(str(run["name"]), evidence)
         had = run["config"].get("training", {}).get("epochs", expected)
         if had is not None and expected is not None and had != expected:
             found[had] = expected
     return found
+
+
+def _expected_epochs(name: str, evidence: Evidence) -> int | None:
+    experiment = name.partition("/")[0]
+    if experiment in evidence.experiments:
+        protocol = PROTOCOLS.get(evidence.protocol or "")
+        return None if protocol is None else epochs_of(experiment, protocol)
+    protocols = epochs_of_protocol(evidence.protocol or "")
+    return protocols.get("teacher" if name.startswith("teacher") else "student")
 
 
 def _generated_by() -> str:

@@ -22,6 +22,12 @@ PAIRS = (
     ("ensemble-mean-probabilities", "ensemble-mean-logits"),
     ("D800-T20-of-mean-probabilities", "D800-T20-of-mean-logits"),
     ("D800-T20-of-mean-probabilities", "ensemble-mean-probabilities"),
+    ("hard-weight/0.1", "hard-weight/0.5"),
+    ("little-data/0.03-soft", "little-data/0.03-hard"),
+    ("little-data/0.03-soft", "little-data/0.03-hard-stopped"),
+    ("specialists/panel", "specialists/generalist"),
+    ("specialists/panel", "specialists/trained_on"),
+    ("specialists/from_panel", "specialists/from_generalist"),
 )
 """Which nets are compared; fixed before there were runs."""
 

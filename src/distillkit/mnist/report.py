@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.experiments.atomic import write_atomically, write_json, write_manifest
-from distillkit.experiments.store import SETTINGS, read_settings
+from distillkit.experiments.store import SETTINGS, read_experiments, read_settings
 from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.commands import command_of
 from distillkit.mnist.evidence import Evidence, Result
+from distillkit.mnist.experiments.figures import write_experiment_figures
+from distillkit.mnist.figure_style import subtitle
 from distillkit.mnist.figures import figures_of, write_figures
 from distillkit.mnist.ledger import Ledger, build_ledger
 from distillkit.mnist.report_cells import cells_section
+from distillkit.mnist.report_experiments import experiments_section
 from distillkit.mnist.report_figure_2 import figure_2_words
 from distillkit.mnist.report_pairs import pairs_section
 from distillkit.mnist.report_results import (
@@ -45,7 +48,12 @@ _CAPTIONS = {
 
 
 def write_report(
-    folder: Path, results: Sequence[Result], ledger: Ledger, *, figures: Sequence[str] = ()
+    folder: Path,
+    results: Sequence[Result],
+    ledger: Ledger,
+    *,
+    figures: Sequence[str] = (),
+    experiments: Sequence[Result] = (),
 ) -> Path:
     """Write report.md: what was run, the ledger as tables, the figures, and what to make of them.
 
@@ -55,12 +63,14 @@ def write_report(
         folder: the output folder.
         results: the parsed lines of results.jsonl.
         ledger: what `build_ledger` made of them.
-        figures: names of the figures that were drawn, as `write_figures` returns them.
+        figures: names of the figures that were drawn, as `write_figures` and `write_experiment_figures`
+            return them.
+        experiments: the parsed lines of experiments.jsonl.
 
     Returns:
         The path of the report.
     """
-    evidence = Evidence.of(results)
+    evidence = Evidence.of(results, experiments=experiments)
     shown = [
         f"![{_CAPTIONS[name]}](figures/{name}.png)\n\n*{_CAPTIONS[name]}*"
         for name in figures_of(evidence.protocol)
@@ -75,6 +85,7 @@ def write_report(
         pairs_section(ledger, evidence),
         "\n\n".join(["## Figures", *shown]) if shown else "",
         figure_2_words(evidence, ledger) if evidence.protocol not in LONG_PROTOCOLS else "",
+        experiments_section(ledger, evidence, figures),
         cells_section(evidence),
         dead_classes_section(evidence),
         corrections_section(evidence),
@@ -97,6 +108,8 @@ def build_outputs(
 ) -> Ledger:
     """Write ledger.json, figures/, report.md and, last, MANIFEST.json; each appears whole or not at all.
 
+    The experiments are those of the folder's experiments.jsonl, where it has one.
+
     Args:
         folder: the output folder, with its predictions.
         results: the parsed lines of results.jsonl.
@@ -111,12 +124,28 @@ def build_outputs(
         ConfigurationError: the results do not belong together.
     """
     predictions = None if test_labels is None else _predictions(folder, results)
+    experiments = read_experiments(folder)
     if command is None and (folder / SETTINGS).exists():
         command = command_of(read_settings(folder))
-    ledger = build_ledger(results, predictions=predictions, labels=test_labels, command=command)
+    ledger = build_ledger(
+        results,
+        predictions=predictions,
+        labels=test_labels,
+        command=command,
+        experiments=experiments,
+        of_experiments=None if test_labels is None else _of_experiments(folder, experiments),
+    )
     write_json(folder / "ledger.json", ledger)
-    figures = write_figures(folder, Evidence.of(results)) if results else []
-    write_report(folder, results, ledger, figures=figures)
+    evidence = Evidence.of(results, experiments=experiments)
+    figures = write_figures(folder, evidence) if results else []
+    figures += write_experiment_figures(
+        folder,
+        {name: [line["found"] for line in runs.values()] for name, runs in evidence.experiments.items()},
+        subtitle=subtitle(evidence) if experiments else "",
+        is_stand_in=evidence.is_stand_in,
+        quick=evidence.quick,
+    )
+    write_report(folder, results, ledger, figures=figures, experiments=experiments)
     write_manifest(folder)
     return ledger
 
@@ -124,3 +153,15 @@ def build_outputs(
 def _predictions(folder: Path, results: Sequence[Result]) -> Mapping[str, NDArray[np.integer[Any]]]:
     files = {str(result["id"]): folder / "predictions" / f"{result['id']}.npy" for result in results}
     return {key: np.load(file, allow_pickle=False) for key, file in files.items() if file.exists()}
+
+
+def _of_experiments(
+    folder: Path, experiments: Sequence[Result]
+) -> Mapping[str, Mapping[str, NDArray[np.integer[Any]]]]:
+    files = {str(line["id"]): folder / "predictions" / f"{line['id']}.npz" for line in experiments}
+    found = {}
+    for key, file in files.items():
+        if file.exists():
+            with np.load(file, allow_pickle=False) as kept:
+                found[key] = {network: kept[network] for network in kept.files}
+    return found

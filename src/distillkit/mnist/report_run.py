@@ -32,7 +32,8 @@ def banner(evidence: Evidence) -> str:
 
 def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) -> str:
     """Protocol, data, seeds, durations, environment, and the settings of each cell."""
-    if not results:
+    experiments = [line for runs in evidence.experiments.values() for line in runs.values()]
+    if not results and not experiments:
         return "## What was run\n\nThere are no results yet."
     data = evidence.data or {}
     # a corrected result is its run's, with other biases
@@ -43,19 +44,29 @@ def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) 
         ran += f"; {corrected} results of theirs with corrected biases"
     if ensembles := len(results) - len(runs) - corrected:
         ran += f"; {ensembles} of ensembles of theirs"
-    diverged = [f"{result['name']} seed {result['seed']}" for result in results if result["diverged"]]
+    every = [*results, *experiments]
+    diverged = [f"{result['name']} seed {result['seed']}" for result in every if result["diverged"]]
     facts = [
         ("protocol", str(evidence.protocol)),
         ("data", f"{data['name']} (SHA-256 {str(data['sha256'])[:16]}…)"),
         ("seeds", ", ".join(map(str, evidence.seeds))),
         ("runs", ran),
+        *_of_experiments(experiments),
         ("diverged", ", ".join(diverged) or "none"),
         ("made by", ", ".join(f"{key} {'/'.join(values)}" for key, values in ledger["versions"].items())),
-        ("processor", ", ".join(sorted({_processor(result) for result in results}))),
+        ("processor", ", ".join(sorted({_processor(result) for result in every}))),
         ("command", f"`{ledger['command']}`"),
     ]
     parts = [stamped("What was run", evidence), table(["", ""], facts), _settings(results)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _of_experiments(lines: Sequence[Result]) -> list[tuple[str, str]]:
+    if not lines:
+        return []
+    hours = sum(float(line["duration_s"]) for line in lines) / 3600
+    names = ", ".join(dict.fromkeys(str(line["name"]) for line in lines))
+    return [("experiments", f"{names}; {hours:.2f} hours in sum")]
 
 
 def deviations_section(ledger: Ledger) -> str:
@@ -76,7 +87,7 @@ def left_out_section(evidence: Evidence, ledger: Ledger) -> str:
     no_runs = [row["id"] for row in rows if row["kind"] != "property"]
     lines = [f"- Without runs: {', '.join(_short(no_runs))}."] if no_runs else []
     lines += [f"- {row['id']}, {row['what']}: {row['note']}." for row in rows if row["kind"] == "property"]
-    for name, runs in evidence.cells.items():
+    for name, runs in (*evidence.cells.items(), *evidence.experiments.items()):
         missing = sorted(set(evidence.seeds) - set(runs))
         if missing:
             lines.append(f"- {name}: no run of seed {', '.join(map(str, missing))}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from distillkit.mnist.evidence import SHARE, Evidence
+from distillkit.mnist.evidence import DISTANCE, SHARE, SLOPE, Evidence
 from distillkit.mnist.published import PER_CENT
 
 TUNED = "**tuned on the test set**"
@@ -40,7 +40,7 @@ def number(value: float | None, unit: str = "", *, sign: bool = False) -> str:
     if value is None:
         return ""
     text = f"{value:+.1f}" if sign else f"{value:.1f}"
-    if unit in (PER_CENT, SHARE, "mean rank correlation"):
+    if unit in (PER_CENT, SHARE, SLOPE, DISTANCE, "mean rank correlation"):
         return f"{value:+.2f}" if sign else f"{value:.2f}"
     return text.removesuffix(".0")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +12,29 @@ from numpy.typing import NDArray
 
 from distillkit.errors import DistillkitError
 from distillkit.experiments.atomic import manifest_problems
-from distillkit.experiments.store import RESULTS, config_id, read_results, read_settings
+from distillkit.experiments.store import (
+    EXPERIMENTS,
+    RESULTS,
+    config_id,
+    read_experiments,
+    read_results,
+    read_settings,
+)
 from distillkit.mnist.ledger import Ledger, build_ledger
+from distillkit.mnist.verify_experiments import check_experiments
+from distillkit.mnist.verify_outcome import VerifyOutcome as VerifyOutcome
 
 LEDGER = "ledger.json"
 _NOT_COMPARED = ("generated_by",)
 _DIGITS = 10
 
 
-@dataclass
-class VerifyOutcome:
-    """What was checked and what did not hold."""
-
-    checked: int = 0
-    """Results whose numbers were recomputed from their predictions."""
-    problems: list[str] = field(default_factory=list)
-    """One sentence a discrepancy: the file, what was expected, what came."""
-    notes: list[str] = field(default_factory=list)
-    """What is worth knowing and no discrepancy: seeds still to come, files that are not passed on."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    """The rows of the ledger, rebuilt from the recomputed numbers."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether every check held."""
-        return not self.problems
-
-
 def verify_folder(folder: Path, test_labels: NDArray[np.integer[Any]]) -> VerifyOutcome:
     """Recompute what an output folder claims, from its raw results.
 
-    Errors, errors by class and never predicted classes of each result from its predictions; ids from the
-    configurations; seeds 0 to N - 1 of each cell; the ledger, number by number; sizes and digests of
-    MANIFEST.json.
+    Errors, errors by class and never predicted classes of each result from its predictions, and every count
+    of errors of each experiment; ids from the configurations; seeds 0 to N - 1 of each cell; the ledger,
+    number by number; sizes and digests of MANIFEST.json.
 
     Args:
         folder: the output folder of a reproduction or a sweep.
@@ -57,12 +45,12 @@ def verify_folder(folder: Path, test_labels: NDArray[np.integer[Any]]) -> Verify
     """
     outcome = VerifyOutcome()
     try:
-        results = read_results(folder)
+        results, experiments = read_results(folder), read_experiments(folder)
         settings = read_settings(folder)
     except DistillkitError as error:
         outcome.problems.append(str(error))
         return outcome
-    if not results:
+    if not results and not experiments:
         outcome.problems.append(f"{RESULTS}: expected at least one result but there is none.")
     labels = np.asarray(test_labels)
     predictions: dict[str, NDArray[np.integer[Any]]] = {}
@@ -72,11 +60,16 @@ def verify_folder(folder: Path, test_labels: NDArray[np.integer[Any]]) -> Verify
         if predicted is not None:
             predictions[str(result["id"])] = predicted
         recomputed.append(_check_result(result, predicted, labels, outcome))
-    _check_cells(results, settings, outcome)
-    _check_ledger(folder, recomputed, predictions, labels, outcome)
+    recounted, of_experiments = check_experiments(folder, experiments, labels, outcome)
+    _check_parents(results, outcome)
+    for file, lines in ((RESULTS, results), (EXPERIMENTS, experiments)):
+        _check_seeds(file, lines, settings, outcome)
+    # only where a ledger was made with predictions does it compare single runs by them
+    rebuilt = _rebuilt_by(recomputed, predictions, labels, recounted, of_experiments)
+    _check_ledger(folder, rebuilt, outcome)
     outcome.problems += manifest_problems(folder, may_be_absent=["teachers"])
-    known = {f"{result['id']}.npy" for result in results}
-    spare = sorted(path.name for path in (folder / "predictions").glob("*.npy") if path.name not in known)
+    known = {f"{result['id']}.npy" for result in results} | {f"{line['id']}.npz" for line in experiments}
+    spare = sorted(path.name for path in (folder / "predictions").glob("*.np[yz]") if path.name not in known)
     outcome.notes += [f"predictions/{name}: no result refers to it." for name in spare]
     return outcome
 
@@ -122,26 +115,21 @@ def _check_result(
         facts["errors_by_class"] = np.bincount(labels[wrong], minlength=_DIGITS).tolist()
         facts["never_predicted"] = np.flatnonzero(np.bincount(predicted, minlength=_DIGITS) == 0).tolist()
         if result.get("curve"):
-            _compare(
+            outcome.compare(
                 f"{where}, last of curve.test_errors",
                 facts["test_errors"],
                 result["curve"]["test_errors"][-1],
-                outcome,
             )
     for key, value in facts.items():
-        _compare(f"{where}, {key}", value, result.get(key), outcome)
+        outcome.compare(f"{where}, {key}", value, result.get(key))
     # The id stays as it is filed, so that the ledger's references can be compared too.
     return {**result, **facts, "id": result["id"]}
 
 
-def _check_cells(
-    results: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], outcome: VerifyOutcome
-) -> None:
-    seeds_of: dict[str, list[int]] = {}
+def _check_parents(results: Sequence[Mapping[str, Any]], outcome: VerifyOutcome) -> None:
     ids = {str(result["id"]) for result in results}
     there = {(str(result["name"]), result["seed"]) for result in results}
     for result in results:
-        seeds_of.setdefault(str(result["name"]), []).append(int(result["seed"]))
         parent = (result.get("correction") or {}).get("parent")
         if parent is not None and parent not in ids:
             where = f"{RESULTS}, {result['name']} seed {result['seed']}"
@@ -152,17 +140,25 @@ def _check_cells(
                 )
             else:
                 outcome.notes.append(f"{where}: the run that it corrects is still to come.")
+
+
+def _check_seeds(
+    file: str, lines: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], outcome: VerifyOutcome
+) -> None:
+    seeds_of: dict[str, list[int]] = {}
+    for line in lines:
+        seeds_of.setdefault(str(line["name"]), []).append(int(line["seed"]))
     planned = settings.get("seeds")
     asked = planned if isinstance(planned, int) else max(map(max, seeds_of.values()), default=-1) + 1
     for cell, seeds in seeds_of.items():
         twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         outcome.problems += [
-            f"{RESULTS}, {cell}: expected one result of seed {seed} but there are several." for seed in twice
+            f"{file}, {cell}: expected one result of seed {seed} but there are several." for seed in twice
         ]
         gaps = sorted(set(range(max(seeds))) - set(seeds))
         if gaps:
             outcome.problems.append(
-                f"{RESULTS}, {cell}: expected every seed from 0 to {max(seeds)} but {_list(gaps)} missing."
+                f"{file}, {cell}: expected every seed from 0 to {max(seeds)} but {_list(gaps)} missing."
             )
         to_come = list(range(max(seeds) + 1, asked))
         if to_come:
@@ -171,32 +167,46 @@ def _check_cells(
             )
 
 
-def _check_ledger(
-    folder: Path,
+def _rebuilt_by(
     results: Sequence[Mapping[str, Any]],
     predictions: Mapping[str, NDArray[np.integer[Any]]],
     labels: NDArray[np.integer[Any]],
-    outcome: VerifyOutcome,
-) -> None:
+    experiments: Sequence[Mapping[str, Any]],
+    of_experiments: Mapping[str, Mapping[str, NDArray[np.integer[Any]]]],
+) -> Callable[..., Ledger]:
+    """What builds the ledger again, told whether it may look at predictions and what command it names."""
+
+    def build(*, exact: bool, command: str | None) -> Ledger:
+        return build_ledger(
+            results,
+            predictions=predictions if exact else None,
+            labels=labels if exact else None,
+            command=command,
+            experiments=experiments,
+            of_experiments=of_experiments if exact else None,
+        )
+
+    return build
+
+
+def _check_ledger(folder: Path, build: Callable[..., Ledger], outcome: VerifyOutcome) -> None:
     filed = _read_ledger(folder, outcome)
     exact = filed is None or filed.get("one_seed_test") == "exact McNemar test"
     command = filed.get("command") if filed else None
     try:
-        rebuilt = build_ledger(
-            results,
-            predictions=predictions if exact else None,
-            labels=labels if exact else None,
-            command=command if isinstance(command, str) else None,
-        )
+        rebuilt = build(exact=exact, command=command if isinstance(command, str) else None)
     except DistillkitError as error:
         outcome.problems.append(str(error))
+        return
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        outcome.problems.append(f"{LEDGER}: it cannot be rebuilt, since a result lacks or mistakes {error}.")
         return
     outcome.rows = rebuilt["rows"]
     if filed is None:
         return
     for key, value in rebuilt.items():
         if key not in ("rows", *_NOT_COMPARED):
-            _compare(f"{LEDGER}, {key}", value, filed.get(key), outcome)
+            outcome.compare(f"{LEDGER}, {key}", value, filed.get(key))
     rows = {row.get("id"): row for row in filed.get("rows", []) if isinstance(row, dict)}
     for row in rebuilt["rows"]:
         there = rows.pop(row["id"], None)
@@ -204,7 +214,7 @@ def _check_ledger(
             outcome.problems.append(f"{LEDGER}: expected a row {row['id']} but there is none.")
             continue
         for key, value in row.items():
-            _compare(f"{LEDGER}, {row['id']}, {key}", value, there.get(key), outcome)
+            outcome.compare(f"{LEDGER}, {row['id']}, {key}", value, there.get(key))
     outcome.problems += [f"{LEDGER}: expected no row {name} but there is one." for name in rows]
 
 
@@ -221,25 +231,6 @@ def _read_ledger(folder: Path, outcome: VerifyOutcome) -> Ledger | None:
         outcome.problems.append(f"{LEDGER}: expected a JSON object but it holds {type(filed).__name__}.")
         return None
     return filed
-
-
-def _compare(where: str, expected: Any, came: Any, outcome: VerifyOutcome) -> None:
-    if not _alike(expected, came):
-        outcome.problems.append(f"{where}: expected {expected!r} (recomputed) but it says {came!r}.")
-
-
-def _alike(expected: Any, came: Any) -> bool:
-    """Equal; numbers up to the last bits, in which two versions of a numerical library may differ."""
-    if isinstance(expected, Mapping) and isinstance(came, Mapping):
-        # JSON has string keys only.
-        return set(map(str, expected)) == set(came) and all(
-            _alike(value, came[str(key)]) for key, value in expected.items()
-        )
-    if isinstance(expected, list) and isinstance(came, list):
-        return len(expected) == len(came) and all(map(_alike, expected, came))
-    if isinstance(expected, float) and isinstance(came, int | float) and not isinstance(came, bool):
-        return math.isclose(expected, came, rel_tol=1e-9, abs_tol=1e-12)
-    return type(expected) is type(came) and bool(expected == came)
 
 
 def _list(seeds: Sequence[int]) -> str:

@@ -26,7 +26,7 @@ def results(recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential) -
 
     def of(seed: int) -> dict[str, dict[str, Any]]:
         bench = Bench(teacher, recipe, recipe, few, test, seed=seed, epochs=1, updates=4)
-        return {name: bench.run(name) for name in EXPERIMENTS}
+        return {name: bench.run(name).numbers for name in EXPERIMENTS}
 
     seeds = [json.loads(json.dumps(of(seed), allow_nan=False)) for seed in range(2)]
     return {name: [seed[name] for seed in seeds] for name in FIGURES}

@@ -26,7 +26,7 @@ def found(recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential) -> 
     """Three parts of 275 cases."""
     return learning_curve(
         teacher, recipe, train, test, seed=0, updates=400, temperature=4, fractions=(0.05, 0.3, 1.0)
-    )
+    ).numbers
 
 
 def test_each_part_has_two_students_with_the_same_number_of_updates(
@@ -71,7 +71,9 @@ def test_held_out_cases_are_learnt_by_none(recipe: Recipe, test: Cases, teacher:
     held_out = torch.ones(48, dtype=torch.bool)
     held_out[Fraction(fraction=FRACTION_KEPT, seed=5).select(48, labels)] = False
     images[held_out] = float("nan")
-    found = learning_curve(teacher, recipe, (images, labels), test, seed=5, updates=2, fractions=(0.5, 1.0))
+    found = learning_curve(
+        teacher, recipe, (images, labels), test, seed=5, updates=2, fractions=(0.5, 1.0)
+    ).numbers
     assert found["held_out_cases"] == int(held_out.sum()) == 4
     assert not any(one["diverged"] for one in found["students"])
 
@@ -90,6 +92,7 @@ def test_the_same_call_gives_the_same_numbers(
 ) -> None:
     """To the last error, and JSON takes them."""
     calls = [
-        learning_curve(teacher, recipe, train, test, seed=1, updates=8, fractions=(0.1,)) for _ in range(2)
+        learning_curve(teacher, recipe, train, test, seed=1, updates=8, fractions=(0.1,)).numbers
+        for _ in range(2)
     ]
     assert calls[0] == calls[1] == json.loads(json.dumps(calls[0], allow_nan=False))

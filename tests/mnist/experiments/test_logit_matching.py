@@ -98,7 +98,7 @@ def test_students_come_nearer_as_the_temperature_rises(
     recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential
 ) -> None:
     """The reference is at 0 from itself, T = 1000 nearer than T = 1 and than another seed; JSON takes it."""
-    found = student_distances(teacher, recipe, train, test, seed=0, epochs=5, temperatures=(1, 1000))
+    found = student_distances(teacher, recipe, train, test, seed=0, epochs=5, temperatures=(1, 1000)).numbers
     students = found["students"]
     assert list(students) == ["matching", "T=1", "T=1000", "uncentred", "twin"]
     matching = students["matching"]

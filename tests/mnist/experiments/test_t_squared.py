@@ -104,7 +104,7 @@ def test_students_of_each_weight_are_trained_and_counted(
     weights = (0.0, 0.5, 1.0)
 
     def call() -> dict[str, object]:
-        return hard_weight_errors(teacher, recipe, train, test, seed=0, epochs=4, weights=weights)
+        return hard_weight_errors(teacher, recipe, train, test, seed=0, epochs=4, weights=weights).numbers
 
     found = call()
     assert found["weights"] == [0.0, 0.5, 1.0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from distillkit import Callback, Distiller, metrics
@@ -12,7 +14,9 @@ from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, hinton
 from distillkit.mnist.cells import held_out
 from distillkit.mnist.experiments.answers import answers
+from distillkit.mnist.experiments.found import Found, predicted
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
+from distillkit.mnist.experiments.recount import HELD_OUT_LABELS, held_out_of, part
 from distillkit.transfer_sets import Fraction
 
 FRACTIONS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -30,7 +34,7 @@ def learning_curve(
     temperature: float = 20.0,
     hard_label_weight: float = 0.1,
     fractions: Sequence[float] = FRACTIONS,
-) -> dict[str, Any]:
+) -> Found:
     """Two students of each part of the training cases: of hard labels alone, and of soft targets too.
 
     A twelfth of each class is held out for early stopping; parts are parts of the rest, drawn class by class,
@@ -56,7 +60,8 @@ def learning_curve(
         and `students`: for each part and each of `targets` "hard" and "soft", its `fraction` and `cases`; by
         look, at most 25 of them evenly spread, `updates`, `test_errors` and `held_out_errors`; `last`, the
         test errors at the end; `best` and `best_updates`, those at the first look with the fewest held-out
-        errors; and `diverged`.
+        errors; and `diverged`. And what the teacher and, at each look, the students predict, of the held-out
+        cases too, with the labels of these.
 
     Raises:
         ConfigurationError: The recipe's schedule counts epochs.
@@ -71,10 +76,11 @@ def learning_curve(
             "use a protocol whose students' schedule counts steps, not epochs."
         )
     learnt, looked_at = _split(train, seed)
-    students = []
+    students: list[dict[str, Any]] = []
+    predictions = {HELD_OUT_LABELS: looked_at[1].cpu().numpy().astype(np.uint8)}
     for fraction in fractions:
         chosen = Fraction(fraction=fraction, seed=seed).select(len(learnt[1]), learnt[1]).to(learnt[1].device)
-        part = learnt[0][chosen], learnt[1][chosen]
+        cases = learnt[0][chosen], learnt[1][chosen]
         epochs = -(-updates // recipe.updates(len(chosen), 1))
         looks = {"hard": _Looks(test, looked_at, epochs), "soft": _Looks(test, looked_at, epochs)}
         losses = {"hard": HardLabels(), "soft": hinton(temperature, hard_label_weight)}
@@ -88,7 +94,7 @@ def learning_curve(
             )
             for targets, look in looks.items()
         ]
-        divergences = train_together(distillers, part, recipe, epochs=epochs)
+        divergences = train_together(distillers, cases, recipe, epochs=epochs)
         students += [
             {
                 "fraction": float(fraction),
@@ -99,32 +105,48 @@ def learning_curve(
             }
             for (targets, look), divergence in zip(looks.items(), divergences, strict=True)
         ]
-    return {
+        for targets, look in looks.items():
+            name = part(fraction, targets)
+            predictions[name], predictions[held_out_of(name)] = look.predictions()
+    said = answers(teacher, test[0])
+    numbers = {
         "seed": seed,
         "temperature": temperature,
         "hard_label_weight": hard_label_weight,
         "cases": len(test[1]),
         "held_out_cases": len(looked_at[1]),
-        "teacher_errors": metrics.test_errors(answers(teacher, test[0]), test[1]),
+        "teacher_errors": metrics.test_errors(said, test[1]),
         "students": students,
     }
+    return Found(numbers, {"teacher": predicted(said), **predictions})
 
 
 class _Looks(Callback):
-    """Counts a student's errors now and then."""
+    """Asks a student now and then."""
 
     def __init__(self, test: Cases, held_out: Cases, epochs: int) -> None:
         self._test, self._held_out = test, held_out
         self._at = {round(epochs * (look + 1) / _LOOKS) for look in range(_LOOKS)}
         self._errors: list[tuple[int, int, int]] = []
+        self._said: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
 
     def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
         if distiller.epochs_done in self._at:
+            said = [distiller.logits(images) for images, _ in (self._test, self._held_out)]
             test_errors, held_out_errors = (
-                metrics.test_errors(distiller.logits(images), labels)
-                for images, labels in (self._test, self._held_out)
+                metrics.test_errors(logits, labels)
+                for logits, (_, labels) in zip(said, (self._test, self._held_out), strict=True)
             )
             self._errors.append((distiller.epochs_done, test_errors, held_out_errors))
+            self._said.append((predicted(said[0]), predicted(said[1])))
+
+    def predictions(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """What was said of the test cases and of the held-out ones, each `[looks, cases]`."""
+        of_test, of_held_out = (
+            np.array([look[place] for look in self._said], dtype=np.uint8).reshape(-1, len(labels))
+            for place, (_, labels) in enumerate((self._test, self._held_out))
+        )
+        return of_test, of_held_out
 
     def found(self, updates_an_epoch: int) -> dict[str, Any]:
         """What was seen; nothing of a student that diverged before the first look."""

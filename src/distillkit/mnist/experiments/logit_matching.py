@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from distillkit import metrics
 from distillkit.losses import LogitMatching, SoftTargets
+from distillkit.mnist.experiments.found import Found, predicted
 from distillkit.mnist.experiments.gradients import TEMPERATURES, GradientProbe
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 from distillkit.typing import Labels, LossFn, Outputs
@@ -92,7 +93,7 @@ def student_distances(
     seed: int,
     epochs: int,
     temperatures: Sequence[float] = STUDENT_TEMPERATURES,
-) -> dict[str, Any]:
+) -> Found:
     """How far students of soft targets at each T end from one that matches logits, no labels used.
 
     All start from the same initial values and see the cases in the same order; but for the `twin`, which
@@ -110,7 +111,8 @@ def student_distances(
     Returns:
         `seed`, `cases`, and `students`: by name (`T=…`, `uncentred`, `twin`, and `matching`, which the others
         are compared with) `temperature` or null, `test_errors`, `agreement` in [0, 1], `kl`
-        = KL(matching ‖ it) at T = 1 in nats, `relative_l2` of the centred logits, and `diverged`.
+        = KL(matching ‖ it) at T = 1 in nats, `relative_l2` of the centred logits, and `diverged`; and what
+        each student predicts.
 
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.1.
@@ -141,7 +143,10 @@ def student_distances(
         }
         for (name, temperature, _, _), own, divergence in zip(planned, logits, divergences, strict=True)
     }
-    return {"seed": seed, "cases": len(test[1]), "students": students}
+    return Found(
+        {"seed": seed, "cases": len(test[1]), "students": students},
+        {name: predicted(own) for name, own in zip(students, logits, strict=True)},
+    )
 
 
 def _from_the_limits(probe: GradientProbe, temperatures: Sequence[float]) -> dict[str, Any]:

@@ -58,6 +58,8 @@ class Recipe:
     """Where the data and the teacher are too."""
     teacher_cache: TeacherCache = field(default_factory=TeacherCache, repr=False)
     """A teacher's answers, asked once for all students."""
+    watch: Sequence[Callback] = field(default=(), repr=False)
+    """Told of every student's training as it goes."""
 
     def distiller(
         self,
@@ -90,7 +92,7 @@ class Recipe:
             clip_norm=self.training.clip_norm,
             precision=self.precision,
             teacher_cache=self.teacher_cache,
-            callbacks=callbacks,
+            callbacks=(*self.watch, *callbacks),
             seed=seed,
         )
 

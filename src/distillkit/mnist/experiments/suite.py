@@ -9,16 +9,40 @@ from typing import Any
 
 from torch import nn
 
+from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, Loss, hinton
+from distillkit.mnist.experiments.dark_knowledge import TEMPERATURES as SHOWN_TEMPERATURES
 from distillkit.mnist.experiments.dark_knowledge import dark_knowledge
-from distillkit.mnist.experiments.little_data import learning_curve
-from distillkit.mnist.experiments.logit_matching import gradient_distances, student_distances
+from distillkit.mnist.experiments.found import Found
+from distillkit.mnist.experiments.gradients import TEMPERATURES
+from distillkit.mnist.experiments.little_data import FRACTIONS, learning_curve
+from distillkit.mnist.experiments.logit_matching import (
+    STUDENT_TEMPERATURES,
+    gradient_distances,
+    student_distances,
+)
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 from distillkit.mnist.experiments.specialists.experiment import specialists
-from distillkit.mnist.experiments.t_squared import gradient_norms, hard_weight_errors
+from distillkit.mnist.experiments.t_squared import HARD_LABEL_WEIGHTS, gradient_norms, hard_weight_errors
 
-_CASES_PROBED = 500
-_TEMPERATURE, _HARD_LABEL_WEIGHT = 20.0, 0.1
+CASES_PROBED = 500
+"""Test cases at which gradients are looked at."""
+TEMPERATURE, HARD_LABEL_WEIGHT = 20.0, 0.1
+"""Of the trained student whose gradients are looked at, and of the students of parts of the data."""
+SETTINGS: Mapping[str, dict[str, Any]] = {
+    "t-squared": {"temperatures": TEMPERATURES},
+    "hard-weight": {"temperature": TEMPERATURE, "weights": HARD_LABEL_WEIGHTS},
+    "logit-matching": {"temperatures": TEMPERATURES},
+    "logit-matching-students": {"temperatures": STUDENT_TEMPERATURES},
+    "little-data": {
+        "temperature": TEMPERATURE,
+        "hard_label_weight": HARD_LABEL_WEIGHT,
+        "fractions": FRACTIONS,
+    },
+    "specialists": {"clusters": 4, "temperature": 4.0, "hard_label_weight": HARD_LABEL_WEIGHT},
+    "dark-knowledge": {"temperatures": SHOWN_TEMPERATURES, "digit": 2, "lookalikes": (3, 7), "shown": 6},
+}
+"""What an experiment is called with beside networks, cases, seed and epochs; part of its identity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +64,12 @@ class Bench:
         >>> teacher = recipe.network.build(seed=1)
         >>> bench = Bench(teacher, recipe, recipe, cases, cases, seed=0, epochs=1, updates=4)
         >>> found = bench.run("hard-weight")
-        >>> len(found["test_errors"]) == len(found["weights"])
+        >>> len(found.numbers["test_errors"]) == len(found.predictions)
         True
     """
 
-    teacher: nn.Module
-    """Trained with this seed."""
+    teacher: nn.Module | None
+    """Trained with this seed; the specialists need none."""
     recipe: Recipe
     """Of the students."""
     narrow: Recipe
@@ -61,7 +85,18 @@ class Bench:
     updates: int
     """Of each student of a part of the cases."""
 
-    def run(self, name: str) -> dict[str, Any]:
+    @property
+    def the_teacher(self) -> nn.Module:
+        """The teacher of an experiment that asks one.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if self.teacher is None:
+            raise ConfigurationError("This experiment asks a trained teacher, got None: train one first.")
+        return self.teacher
+
+    def run(self, name: str) -> Found:
         """What the experiment of a name of `EXPERIMENTS` returns; takes as long as its students do."""
         return EXPERIMENTS[name](self)
 
@@ -70,7 +105,7 @@ class Bench:
         """Whose gradients are looked at: a student before its training and after."""
         return {
             "untrained": self.recipe.network.build(self.seed),
-            "trained": self.trained(self.recipe, hinton(_TEMPERATURE, _HARD_LABEL_WEIGHT), self.teacher),
+            "trained": self.trained(self.recipe, hinton(TEMPERATURE, HARD_LABEL_WEIGHT), self.the_teacher),
         }
 
     def trained(self, recipe: Recipe, loss: Loss, teacher: nn.Module | None = None) -> nn.Sequential:
@@ -84,45 +119,51 @@ class Bench:
         return network
 
 
-def _t_squared(bench: Bench) -> dict[str, Any]:
-    images, labels = bench.test
-    return gradient_norms(bench.students, bench.teacher, images[:_CASES_PROBED], labels[:_CASES_PROBED])
+def _t_squared(bench: Bench) -> Found:
+    images, labels = bench.test[0][:CASES_PROBED], bench.test[1][:CASES_PROBED]
+    settings = SETTINGS["t-squared"]
+    return Found(gradient_norms(bench.students, bench.the_teacher, images, labels, **settings))
 
 
-def _hard_weight(bench: Bench) -> dict[str, Any]:
+def _hard_weight(bench: Bench) -> Found:
     return hard_weight_errors(
-        bench.teacher, bench.recipe, bench.train, bench.test, seed=bench.seed, epochs=bench.epochs
-    )
-
-
-def _logit_matching(bench: Bench) -> dict[str, Any]:
-    return gradient_distances(bench.students, bench.teacher, bench.test[0][:_CASES_PROBED])
-
-
-def _logit_matching_students(bench: Bench) -> dict[str, Any]:
-    return student_distances(
-        bench.teacher, bench.recipe, bench.train, bench.test, seed=bench.seed, epochs=bench.epochs
-    )
-
-
-def _little_data(bench: Bench) -> dict[str, Any]:
-    return learning_curve(
-        bench.teacher, bench.recipe, bench.train, bench.test, seed=bench.seed, updates=bench.updates
-    )
-
-
-def _specialists(bench: Bench) -> dict[str, Any]:
-    return specialists(
-        bench.trained(bench.narrow, HardLabels()), bench.narrow, bench.train, bench.test, seed=bench.seed,
-        specialist_epochs=bench.epochs, epochs=bench.epochs,
+        bench.the_teacher, bench.recipe, bench.train, bench.test, seed=bench.seed, epochs=bench.epochs,
+        **SETTINGS["hard-weight"],
     )  # fmt: skip
 
 
-def _dark_knowledge(bench: Bench) -> dict[str, Any]:
-    return dark_knowledge(bench.teacher, bench.test)
+def _logit_matching(bench: Bench) -> Found:
+    images = bench.test[0][:CASES_PROBED]
+    settings = SETTINGS["logit-matching"]
+    return Found(gradient_distances(bench.students, bench.the_teacher, images, **settings))
 
 
-EXPERIMENTS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
+def _logit_matching_students(bench: Bench) -> Found:
+    return student_distances(
+        bench.the_teacher, bench.recipe, bench.train, bench.test, seed=bench.seed, epochs=bench.epochs,
+        **SETTINGS["logit-matching-students"],
+    )  # fmt: skip
+
+
+def _little_data(bench: Bench) -> Found:
+    return learning_curve(
+        bench.the_teacher, bench.recipe, bench.train, bench.test, seed=bench.seed, updates=bench.updates,
+        **SETTINGS["little-data"],
+    )  # fmt: skip
+
+
+def _specialists(bench: Bench) -> Found:
+    return specialists(
+        bench.trained(bench.narrow, HardLabels()), bench.narrow, bench.train, bench.test, seed=bench.seed,
+        specialist_epochs=bench.epochs, epochs=bench.epochs, **SETTINGS["specialists"],
+    )  # fmt: skip
+
+
+def _dark_knowledge(bench: Bench) -> Found:
+    return Found(dark_knowledge(bench.the_teacher, bench.test, **SETTINGS["dark-knowledge"]))
+
+
+EXPERIMENTS: Mapping[str, Callable[[Bench], Found]] = {
     "t-squared": _t_squared,
     "hard-weight": _hard_weight,
     "logit-matching": _logit_matching,

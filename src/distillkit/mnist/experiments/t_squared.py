@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from distillkit import metrics
 from distillkit.losses import HardLabels, LogitMatching, SoftTargets, hinton
+from distillkit.mnist.experiments.found import Found, predicted
 from distillkit.mnist.experiments.gradients import TEMPERATURES, Gradient, GradientProbe
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 
@@ -72,7 +73,7 @@ def hard_weight_errors(
     epochs: int,
     temperature: float = 20.0,
     weights: Sequence[float] = HARD_LABEL_WEIGHTS,
-) -> dict[str, Any]:
+) -> Found:
     """Students distilled with each weight of the hard labels, from 0 (soft targets alone) to 1 (labels).
 
     They start from the same initial values and see the cases in the same order.
@@ -88,7 +89,8 @@ def hard_weight_errors(
         weights: w of (1 − w) · soft + w · hard, each in [0, 1].
 
     Returns:
-        `seed`, `temperature`, `cases`, `weights`, and by weight `test_errors` and `diverged`.
+        `seed`, `temperature`, `cases`, `weights`, and by weight `test_errors` and `diverged`; and what each
+        student predicts.
 
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2: a considerably lower
@@ -104,14 +106,18 @@ def hard_weight_errors(
         for weight in weights
     ]
     divergences = train_together(distillers, train, recipe, epochs=epochs)
-    return {
+    said = [distiller.logits(test[0]) for distiller in distillers]
+    numbers = {
         "seed": seed,
         "temperature": temperature,
         "cases": len(test[1]),
         "weights": [float(weight) for weight in weights],
-        "test_errors": [metrics.test_errors(one.logits(test[0]), test[1]) for one in distillers],
+        "test_errors": [metrics.test_errors(logits, test[1]) for logits in said],
         "diverged": [divergence is not None for divergence in divergences],
     }
+    return Found(
+        numbers, {f"{weight:g}": predicted(logits) for weight, logits in zip(weights, said, strict=True)}
+    )
 
 
 def _norms(probe: GradientProbe, temperatures: Sequence[float]) -> dict[str, Any]:

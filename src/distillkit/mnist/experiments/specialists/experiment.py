@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
 
 from torch import nn
 
@@ -11,6 +10,7 @@ from distillkit import metrics
 from distillkit.errors import DivergenceError
 from distillkit.losses import HardLabels, hinton
 from distillkit.mnist.experiments.answers import answers
+from distillkit.mnist.experiments.found import Found, predicted
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 from distillkit.mnist.experiments.specialists.dustbin import raise_dustbin, special_cases, specialist_of
 from distillkit.mnist.experiments.specialists.groups import affinity, confusable_groups
@@ -29,7 +29,7 @@ def specialists(
     clusters: int = 4,
     temperature: float = 4.0,
     hard_label_weight: float = 0.1,
-) -> dict[str, Any]:
+) -> Found:
     """Specialists for a generalist's confusable classes, what they mend, and one net distilled from them all.
 
     Two others stand beside them: the generalist trained on for as many passes, since more training helps by
@@ -53,7 +53,8 @@ def specialists(
         images; `groups`, for each its `classes`, the `cases` it learns from, its `correction`, the test cases
         on which it is `asked`, and on these `generalist_errors` and `panel_errors`; and test errors of
         `generalist`, `trained_on`, `uncorrected` (the panel with the dustbins as trained), `panel`,
-        `from_panel` and `from_generalist` (the two nets), under `test_errors`; and `diverged`, of any.
+        `from_panel` and `from_generalist` (the two nets), under `test_errors`; and `diverged`, of any. And
+        what each of these predicts.
 
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §5.
@@ -94,7 +95,7 @@ def specialists(
         "from_generalist": nets[1].logits(test[0]),
     }
     asked = panel.active(alone)
-    return {
+    numbers = {
         "seed": seed,
         "cases": len(test[1]),
         "affinity": affinity(probabilities).tolist(),
@@ -112,6 +113,7 @@ def specialists(
         "test_errors": {name: metrics.test_errors(logits, test[1]) for name, logits in said.items()},
         "diverged": any(one is not None for one in diverged),
     }
+    return Found(numbers, {name: predicted(logits) for name, logits in said.items()})
 
 
 def _train_on(

@@ -67,11 +67,17 @@ def test_a_bias_is_corrected_where_that_is_asked_for() -> None:
 
 
 def test_every_experiment_has_cells() -> None:
-    """Under every protocol; together they are the whole."""
+    """Under every protocol; together they are the whole. Specialists have a generalist of their own."""
     for protocol in (MODERN, REPORT_2025):
-        parts = [set(names(protocol, one)) for one in experiments_of(protocol)]
-        assert all(parts)
-        assert set.union(*parts) == set(names(protocol))
+        parts = {one: set(names(protocol, one)) for one in experiments_of(protocol)}
+        assert [one for one, part in parts.items() if not part] == ["H14"] * (protocol is MODERN)
+        assert set.union(*parts.values()) == set(names(protocol))
+
+
+@pytest.mark.parametrize("only", ["H9", "H10", "H13", "dark-knowledge"])
+def test_an_experiment_of_several_networks_comes_with_the_teacher(only: str) -> None:
+    """And has no other cells."""
+    assert names(MODERN, only) == ["teacher"]
 
 
 def test_an_unknown_experiment_is_refused_with_those_there_are() -> None:

@@ -128,11 +128,13 @@ class RunsProgress:
             self._bars.remove_task(running.bar)
         self._runs_done += 1
         self._done_cost += self._costs.get(run, 0.0)
-        dead = result["never_predicted"]
+        dead = result.get("never_predicted")
         more = f"  [yellow]never predicts {', '.join(map(str, dead))}[/]" if dead else ""
         more += "  [red]diverged[/]" if result["diverged"] else ""
         took = duration(time.monotonic() - running.began)
-        self._say(f"[green]✓[/] {run:<32} {result['test_errors']:>5} errors  [dim]{took:>8}[/]{more}")
+        # an experiment of several networks has no one number
+        errors = f"{result['test_errors']:>5} errors" if "test_errors" in result else " " * 12
+        self._say(f"[green]✓[/] {run:<32} {errors}  [dim]{took:>8}[/]{more}")
         self._line = time.monotonic()
         self._draw()
 

@@ -18,6 +18,8 @@ from distillkit.mnist.teachers import Teachers
 from distillkit.mnist.units import Unit
 
 Stages = Sequence[Sequence[Cell]]
+Further = Callable[[int, Identities], Sequence[Unit]]
+"""What a seed has beside its cells."""
 
 SECONDS_THAT_PAY = 30.0
 """Of training in all, from which it is worth the seconds that processes take to start."""
@@ -29,8 +31,10 @@ def run_job(
     seeds: int,
     laboratory: Laboratory,
     store: ResultStore,
+    *,
+    further: Further = lambda seed, identities: (),
 ) -> list[dict[str, Any]]:
-    """Train what is not yet in the store, stage by stage, each with every seed; return all results.
+    """Train what is not yet in the store, stage by stage, each with every seed; return all runs' results.
 
     Args:
         teacher_of: The teacher of a seed's cells, one of them where any has a teacher.
@@ -38,8 +42,9 @@ def run_job(
         seeds: The seeds are 0 to `seeds` − 1.
         laboratory: Data, device, precision, how many units go on at once and who watches.
         store: Opened for writing.
+        further: What a seed has beside its cells, after all of them.
     """
-    plan = _plan(teacher_of, [stages_of(seed) for seed in range(seeds)], laboratory)
+    plan = _plan(teacher_of, [stages_of(seed) for seed in range(seeds)], laboratory, further)
     job = _Job(plan, laboratory, store)
     # of the whole plan, so that what is left of a job runs on as many threads, and gives the same numbers
     threads = threads_each(min(laboratory.at_once, len(plan)))
@@ -56,16 +61,19 @@ def run_job(
     return store.results
 
 
-def _plan(teacher_of: Callable[[int], Cell], by_seed: Sequence[Stages], laboratory: Laboratory) -> list[Unit]:
+def _plan(
+    teacher_of: Callable[[int], Cell], by_seed: Sequence[Stages], laboratory: Laboratory, further: Further
+) -> list[Unit]:
     """The units, stage by stage."""
     members = [[cell for stage in stages for cell in stage if cell.is_member] for stages in by_seed]
     identities = Identities(teacher_of, members.__getitem__, laboratory)
-    return [
+    stacks = [
         StackUnit(cells, seed, identities)
         for stages in zip(*by_seed, strict=True)
         for seed, stage in enumerate(stages)
         for cells in stacks_of(_with_tuning(stage, seed), laboratory.device)
     ]
+    return [*stacks, *(unit for seed in range(len(by_seed)) for unit in further(seed, identities))]
 
 
 class _Job:

@@ -18,12 +18,14 @@ from distillkit.mnist.cells import (
     teacher_cell,
 )
 from distillkit.mnist.claims import REPORT_PROTOCOLS
+from distillkit.mnist.experiments.plan import experiment_ids, experiment_names, has_teacher
 from distillkit.mnist.pools import Pool
 from distillkit.mnist.protocols import Protocol
 from distillkit.transfer_sets import OmitClasses, OnlyClasses
 
 NO_DROPOUT = "R-teacher-no-dropout"
 _PAPERS = ("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8")
+_LATER = ("H9", "H10", "H11", "H12", "H13", "H14", "dark-knowledge")
 
 REPORTS_WIDTHS = (30, 300, 800)
 REPORTS_TEMPERATURES = (1.0, 2.0, 4.0, 10.0, 20.0, 50.0)
@@ -41,10 +43,13 @@ def experiments_of(protocol: Protocol) -> tuple[str, ...]:
 
     Example:
         >>> from distillkit.mnist.protocols import MODERN
-        >>> experiments_of(MODERN)
-        ('H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'H7', 'H8', 'H11', 'H12')
+        >>> " ".join(experiments_of(MODERN))
+        'H1 H2 H3 H4 H5 H6 H7 H8 H9 H10 H11 H12 H13 H14 dark-knowledge'
     """
-    return (*_PAPERS, *((NO_DROPOUT,) if protocol.name in REPORT_PROTOCOLS else ("H11", "H12")))
+    if protocol.name in REPORT_PROTOCOLS:
+        return (*_PAPERS, NO_DROPOUT)
+    several = experiment_ids(protocol)
+    return (*_PAPERS, *(one for one in _LATER if one in {"H11", "H12", *several}))
 
 
 def chosen_experiments(protocol: Protocol, ids: Collection[str]) -> tuple[str, ...]:
@@ -90,6 +95,7 @@ def reproduction_stages(protocol: Protocol, seed: int, only: Collection[str] = (
         later = [transfers, *grids.values(), _unlabelled(protocol), *_ensembles(protocol)]
     stages = [[cell for ids, cell in stage if ids & chosen] for stage in (students, *later)]
     taught = any(cell.has_teacher and cell.ensemble is None for stage in stages for cell in stage)
+    taught = taught or any(map(has_teacher, experiment_names(protocol, chosen)))
     stages[0] = [*([teacher] if taught or "H1" in chosen else []), *stages[0]]
     return stages
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from distillkit.experiments import SETTINGS, ResultStore, read_settings
 from distillkit.mnist.cells import Cell, teacher_cell
+from distillkit.mnist.experiment_unit import ExperimentUnit
+from distillkit.mnist.experiments.plan import experiment_names
+from distillkit.mnist.identities import Identities
 from distillkit.mnist.job import run_job
 from distillkit.mnist.plan import chosen_experiments, experiments_of, quick_stages, reproduction_stages
 from distillkit.mnist.protocols import Protocol
@@ -18,7 +21,7 @@ QUICK_LEAVES_OUT = (
     f"{QUICK_EPOCHS} epochs instead of the protocol's, one seed",
     "of the grid only D = 30 and 800 without distillation and at T = 4 and 20",
     "no bias correction chosen on held-out cases",
-    "no teacher without dropout, no unlabelled images, no ensemble",
+    "no teacher without dropout, no unlabelled images, no ensemble, none of H9, H10, H13 and H14",
 )
 
 
@@ -31,7 +34,7 @@ def reproduce(
     only: Collection[str] = (),
     overwrite: bool = False,
 ) -> list[dict[str, Any]]:
-    """Run the experiments of the papers, or go on where an earlier call stopped; return all results.
+    """Run the experiments of the papers, or go on where an earlier call stopped; return all runs' results.
 
     Args:
         protocol: Settings; those of the command are shortened where the laboratory is quick.
@@ -64,9 +67,19 @@ def reproduce(
             quick_stages(protocol, seed) if laboratory.quick else reproduction_stages(protocol, seed, chosen)
         )
 
+    names = () if laboratory.quick else experiment_names(protocol, chosen)
+
+    def further(seed: int, identities: Identities) -> list[ExperimentUnit]:
+        return [ExperimentUnit(name, protocol, seed, identities, laboratory) for name in names]
+
     with ResultStore(folder, settings, may_differ=("seeds", "only"), overwrite=overwrite) as store:
         return run_job(
-            lambda seed: teacher_cell(protocol, seed, dropout=True), stages_of, seeds, laboratory, store
+            lambda seed: teacher_cell(protocol, seed, dropout=True),
+            stages_of,
+            seeds,
+            laboratory,
+            store,
+            further=further,
         )
 
 

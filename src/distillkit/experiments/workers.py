@@ -202,6 +202,8 @@ def _serve(connection: Connection, threads: int, level: int) -> None:
     def tell(*content: Any) -> None:
         send("told", content)
 
+    # it warns of a missing GPU on any machine that has NVIDIA's compiler
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     logger.handlers = [_Sent(send)]
     logger.setLevel(level)
     # the parent is gone

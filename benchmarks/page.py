@@ -1,6 +1,7 @@
 """Write docs/benchmarks.md from the JSON files: `python -m benchmarks.page`, from the root of a checkout.
 
-The page is made whole; nothing of it is written by hand. A test holds that making it again changes nothing.
+The page is made whole; of it only tried.md is written by hand. A test holds that making it again changes
+nothing.
 """
 
 from __future__ import annotations

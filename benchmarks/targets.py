@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import number, table
@@ -37,9 +38,10 @@ class Target:
 
 
 def show(results: Results) -> str:
-    """The table of the page."""
+    """The table of the page, and what was tried."""
     rows = [target.row(results) for target in TARGETS]
-    return table(("What", "Aim", "Measured (median)", "Reached"), rows)
+    tried = Path(__file__).with_name("tried.md").read_text(encoding="utf-8")
+    return f"{table(('What', 'Aim', 'Measured (median)', 'Reached'), rows)}\n\n{tried.rstrip()}"
 
 
 def _way(results: Results, name: str, benchmark: str = "one-student") -> float:

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/reproduction.md from the committed ledgers and results.
+"""Write the tables of README.md and of the two pages of results from the committed ledgers and results.
 
     python docs/update_results.py
 
@@ -9,14 +9,62 @@ written by hand. A test holds that running this changes nothing.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from distillkit.experiments import read_results
+from distillkit.experiments import read_experiments, read_results
+from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS
+from distillkit.mnist.experiments.figures import FIGURES
+from distillkit.mnist.experiments.words import WORDS
 from distillkit.mnist.protocols import PROTOCOLS
+
+PAPER = {
+    "paper three nets": ("H1", "H2", "H3", "H3-gap", "H-claim-distillation-helps"),
+    "paper temperature": ("H4-narrow", "H4-wide"),
+    "paper unseen digits": (
+        "H5", "H5-threes", "H-claim-omit3-knowledge", "H6", "H6-threes", "H6-held-out", "H6-label-free",
+        "H-claim-bias-omit3", "H7", "H8", "H8-held-out", "H8-label-free", "H-claim-bias-only78",
+    ),
+    "paper t squared": ("H9", "H9-weight"),
+    "paper logits": ("H10",),
+    "paper unlabelled": ("H11",),
+    "paper ensemble": ("H12-gain",),
+    "paper little data": ("H13-soft-targets", "H13-early-stopping", "H13-share"),
+    "paper specialists": ("H14-specialists", "H14-longer", "H14-one-net"),
+}  # fmt: skip
+"""Tables of the paper's page, and the rows of the ledger that they show."""
+DRAWN = {
+    "paper three nets": (
+        "figure-1",
+        "Test errors by epoch: teacher, student without distillation and distilled.",
+    ),
+    "paper temperature": (
+        "temperature",
+        "Test errors by temperature and width, with 95 % intervals of the means.",
+    ),
+    "paper unseen digits": (
+        "bias-shift",
+        "Test errors when a bias is shifted afterwards, and the shifts chosen.",
+    ),
+    "paper unlabelled": (
+        "unlabelled",
+        "Test errors of students of unlabelled images, by their kind and number.",
+    ),
+}
+"""Figures that stand above tables, where they are drawn."""
+EXPERIMENTS = {
+    "paper t squared found": ("t-squared", "hard-weight"),
+    "paper logits found": ("logit-matching", "logit-matching-students"),
+    "paper little data found": ("little-data",),
+    "paper specialists found": ("specialists",),
+    "paper dark knowledge found": ("dark-knowledge",),
+}
+"""Answers of the paper's page, and the experiments that give them."""
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -28,6 +76,8 @@ CORRECTIONS = (
     "H5", "H5-threes", "H6", "H6-threes", "H6-held-out", "H6-label-free", "H7", "H8", "H8-held-out",
     "H8-label-free",
 )  # fmt: skip
+PAGES = ("reproduction", "hinton-2015")
+NOTHING_YET = "*Not run yet.*"
 DIRECTIONS = (
     "R-claim-distillation-helps", "R-claim-omit3-knowledge", "R-claim-higher-T-better",
     "R-claim-teacher-dropout-detrimental", "H4-wide", "H4-narrow", "H-claim-bias-omit3",
@@ -36,18 +86,20 @@ DIRECTIONS = (
 
 
 def main() -> None:
-    """Rewrite both files."""
+    """Rewrite the files."""
     for path, text in updated().items():
         path.write_text(text, encoding="utf-8")
 
 
 def updated() -> dict[Path, str]:
-    """Both files as they should be."""
-    ledgers = {
+    """The files as they should be."""
+    every = {
         name: json.loads((RESULTS / name / "ledger.json").read_text(encoding="utf-8"))
         for name in PROTOCOLS
         if (RESULTS / name / "ledger.json").exists()
     }
+    ledgers = {name: ledger for name, ledger in every.items() if name in REPORT_PROTOCOLS}
+    papers = {name: ledger for name, ledger in every.items() if name in LONG_PROTOCOLS}
     tables: dict[str, Callable[[], str]] = {
         "results": lambda: number_table(ledgers, HEADLINES),
         "headlines": lambda: number_table(ledgers, HEADLINES),
@@ -56,9 +108,12 @@ def updated() -> dict[Path, str]:
         "figure 2": lambda: figure_2_table(ledgers),
         "what was run": lambda: run_table(ledgers),
         "dead classes": dead_classes_table,
+        "paper what was run": lambda: run_table(papers),
+        **{name: partial(paper_table, papers, name) for name in PAPER},
+        **{name: partial(answers, papers, names) for name, names in EXPERIMENTS.items()},
     }
     files = {}
-    for path in (ROOT / "README.md", ROOT / "docs" / "reproduction.md"):
+    for path in (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)):
         text = path.read_text(encoding="utf-8")
         for name, table in tables.items():
             pattern = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
@@ -80,6 +135,39 @@ def number_table(ledgers: Mapping[str, Any], ids: Sequence[str]) -> str:
             line(what, number(first["published"], first["unit"]), *(ours(row) for row in rows.values()))
         )
     return "\n".join(lines)
+
+
+def paper_table(ledgers: Mapping[str, Any], name: str) -> str:
+    """Rows of the paper's ledgers: published, ours with its test, and the verdict; above them the figure."""
+    if not ledgers:
+        return NOTHING_YET
+    lines = []
+    if name in DRAWN:
+        figure, caption = DRAWN[name]
+        files = (f"results/{protocol}/figures/{figure}.png" for protocol in ledgers)
+        lines += [f"![{caption}]({file})\n" for file in files if (ROOT / "docs" / file).exists()]
+    lines.append(header("What", "Published", *(f"`{protocol}`" for protocol in ledgers)))
+    for row_id in PAPER[name]:
+        rows = [row for ledger in ledgers.values() for row in ledger["rows"] if row["id"] == row_id]
+        first = rows[0]
+        mark = " **(tuned on the test set)**" if first["tuned_on_test"] else ""
+        what = f"{row_id}: {first['what']}, {first['unit']}{mark}"
+        lines.append(line(what, number(first["published"], first["unit"]), *map(ours_with_p, rows)))
+    return "\n".join(lines)
+
+
+def answers(ledgers: Mapping[str, Any], names: Sequence[str]) -> str:
+    """What experiments of several networks found, with their figures."""
+    parts = []
+    for protocol, name in itertools.product(ledgers, names):
+        lines = sorted(
+            (one for one in read_experiments(RESULTS / protocol) if one["name"] == name),
+            key=lambda one: one["seed"],
+        )
+        if lines:
+            figure = f"results/{protocol}/figures/{name}.png"
+            parts += [f"![{FIGURES[name][0]}]({figure})", WORDS[name].answer(lines)]
+    return "\n\n".join(parts) or NOTHING_YET
 
 
 def direction_table(ledgers: Mapping[str, Any]) -> str:
@@ -128,6 +216,8 @@ def dead_classes_table() -> str:
 
 def run_table(ledgers: Mapping[str, Any]) -> str:
     """Seeds, runs, hours, machine and versions of each protocol."""
+    if not ledgers:
+        return NOTHING_YET
     lines = [header("", *(f"`{name}`" for name in ledgers))]
     results = {name: read_results(RESULTS / name) for name in ledgers}
     environments = {name: runs[0]["environment"] for name, runs in results.items()}
@@ -162,6 +252,11 @@ def ours(row: Mapping[str, Any]) -> str:
     dead = row["never_predicted"]["runs"]
     mark = f", {dead} of {row['n']} with a dead class" if dead else ""
     return f"{number(row['ours'], row['unit'])}{spread} (n = {row['n']}{mark}), {row['verdict']}"
+
+
+def ours_with_p(row: Mapping[str, Any]) -> str:
+    """The same, and the p-value of its test where it has one."""
+    return ours(row) + ("" if row["p"] is None else f", {p_value(row['p'])}")
 
 
 def number(value: float | None, unit: str, *, sign: bool = False) -> str:

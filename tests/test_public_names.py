@@ -23,8 +23,8 @@ INTENDED = {
         "reverse_kl", "standardize_logits", "swap_wrong_predictions", "top_k_kl", "weighted_soft_labels",
     ],
     "distillkit.losses": [
-        "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "GeneralizedJSD", "HardLabels",
-        "LogitMatching", "Loss", "MLKD", "NKD", "ReverseKL", "SoftTargets", "Standardized",
+        "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FeatureLoss", "GeneralizedJSD",
+        "HardLabels", "LogitMatching", "Loss", "MLKD", "NKD", "ReverseKL", "SoftTargets", "Standardized",
         "TopKSoftTargets", "WSLD", "WeightedSum", "hinton",
     ],
     "distillkit.metrics": [

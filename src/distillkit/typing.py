@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class Outputs:
     """What one side, teacher or student, said of a batch."""
 
     logits: Logits
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    """What its layers gave, by module name, those alone that the loss looks at; each `[batch, ...]`."""
 
 
 class LossFn(Protocol):

@@ -52,6 +52,19 @@ class Loss(Policy):
         return True
 
     @property
+    def student_layers(self) -> tuple[str, ...]:
+        """The student's layers that it looks at, by module name or pattern; by default none.
+
+        What these give in the forward pass is in `student.features`.
+        """
+        return ()
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """The teacher's layers that it looks at; as `student_layers`."""
+        return ()
+
+    @property
     def gradient_is_of_the_value(self) -> bool:
         """Whether the gradient is the derivative of the value; not where a part of the loss is held fixed."""
         return True
@@ -67,12 +80,20 @@ class Loss(Policy):
         Raises:
             ConfigurationError: There is no teacher.
         """
+        return self.teachers(teacher).logits
+
+    def teachers(self, teacher: Outputs | None) -> Outputs:
+        """What the teacher said.
+
+        Raises:
+            ConfigurationError: There is no teacher.
+        """
         if teacher is None:
             raise ConfigurationError(
                 f"{type(self).__name__} compares the student with a teacher, and there is none: give the "
                 "Distiller a teacher, or use HardLabels alone."
             )
-        return teacher.logits
+        return teacher
 
     def true_labels(self, labels: Labels | None) -> Labels:
         """The labels.

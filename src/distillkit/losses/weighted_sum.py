@@ -59,6 +59,16 @@ class WeightedSum(Loss):
         """Whether it is in all terms of weight above 0."""
         return all(term.gradient_is_of_the_value for term in self._counted().values())
 
+    @property
+    def student_layers(self) -> tuple[str, ...]:
+        """Those of all terms of weight above 0."""
+        return tuple(layer for term in self._counted().values() for layer in term.student_layers)
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """Those of all terms of weight above 0."""
+        return tuple(layer for term in self._counted().values() for layer in term.teacher_layers)
+
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch."""
         return torch.stack(

@@ -1,0 +1,33 @@
+"""The root of the losses that change what another one sees."""
+
+from __future__ import annotations
+
+from distillkit.losses.base import Loss
+
+
+class Around(Loss):
+    """Another loss, on outputs that are changed first; it promises and asks for what that one does."""
+
+    kind: str
+    loss: Loss
+    """The loss inside."""
+
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """As the loss inside."""
+        return self.loss.is_mean_over_examples
+
+    @property
+    def gradient_is_of_the_value(self) -> bool:
+        """As the loss inside."""
+        return self.loss.gradient_is_of_the_value
+
+    @property
+    def student_layers(self) -> tuple[str, ...]:
+        """Those of the loss inside."""
+        return self.loss.student_layers
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """Those of the loss inside."""
+        return self.loss.teacher_layers

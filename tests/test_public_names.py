@@ -19,11 +19,12 @@ INTENDED = {
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
     "distillkit.functional": [
         "chunked_kl", "decoupled_kl", "distillation_kl", "generalized_jsd", "hard_label_cross_entropy",
-        "logit_matching", "multi_level_kd", "normalized_kd", "random_integers", "relation_distance",
-        "reverse_kl", "standardize_logits", "swap_wrong_predictions", "top_k_kl", "weighted_soft_labels",
+        "hint_regression", "logit_matching", "multi_level_kd", "normalized_kd", "random_integers",
+        "relation_distance", "reverse_kl", "standardize_logits", "swap_wrong_predictions", "top_k_kl",
+        "weighted_soft_labels",
     ],
     "distillkit.losses": [
-        "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FeatureLoss", "GeneralizedJSD",
+        "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FeatureLoss", "FitNet", "GeneralizedJSD",
         "HardLabels", "LogitMatching", "Loss", "MLKD", "NKD", "ReverseKL", "SoftTargets", "Standardized",
         "TopKSoftTargets", "WSLD", "WeightedSum", "hinton",
     ],
@@ -34,7 +35,7 @@ INTENDED = {
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],
-    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
+    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs", "Shapes"],
 }  # fmt: skip
 
 SHOWN_BY_EXAMPLE = ["distillkit.functional", "distillkit.losses", "distillkit.transfer_sets"]

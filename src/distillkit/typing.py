@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Size, Tensor, nn
 
 Logits: TypeAlias = "Tensor"
 """Scores before the softmax, `[..., classes]`, any floating dtype."""
 
 Labels: TypeAlias = "Tensor"
 """True classes, `[...]`, int64 in `[0, classes)`."""
+
+Shapes: TypeAlias = "Mapping[str, Size]"
+"""What layers give, as shapes by module name: `[batch, ...]`, of some batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +26,8 @@ class Outputs:
     logits: Logits
     features: Mapping[str, Tensor] = field(default_factory=dict)
     """What its layers gave, by module name, those alone that the loss looks at; each `[batch, ...]`."""
+    adapters: nn.Module | None = None
+    """What the loss learns itself, made by its `adapters`; the student's side alone has it."""
 
 
 class LossFn(Protocol):

@@ -15,6 +15,7 @@ from distillkit.engine.compiling import CompileMode, forward_of
 from distillkit.engine.data_forms import as_source
 from distillkit.engine.epoch import train_epoch
 from distillkit.engine.evaluator import Evaluator, all_logits
+from distillkit.engine.features.adapters import meet
 from distillkit.engine.features.captures import captures_for
 from distillkit.engine.first_batch import check_devices, check_optimizer
 from distillkit.engine.one_pass.stepping import one_pass_pays
@@ -43,6 +44,7 @@ from distillkit.engine.teacher_signal import (
     teacher_signal,
 )
 from distillkit.engine.update import Update
+from distillkit.engine.views import viewed
 from distillkit.errors import ConfigurationError
 from distillkit.metrics import Evaluation
 from distillkit.transfer_sets import Full, TransferSet
@@ -57,7 +59,8 @@ class Distiller:
 
     The student is trained in place and stays the plain module that it was. The teacher runs in evaluation
     mode without gradients and is given back as it came. Both must be on one device; that is where the work is
-    done.
+    done. What a loss learns itself, such as a regressor between layers of other sizes, is made with the first
+    batch and trained like the student: it is in `adapters`, and no part of the student.
 
     Args:
         teacher: Any module that gives logits, an `Ensemble`, or `None` for a loss on labels alone.
@@ -128,6 +131,8 @@ class Distiller:
         self.recorder = recorder_for(self.device) if self.compile == "graphs" else None
         self.optimizer = optimizer_for(student, optimizer, recorded=self.recorder is not None)
         self.schedule = schedule_for(self.optimizer, schedule, schedule_unit)
+        self.given, self.met = (optimizer, schedule), False
+        self.adapters: nn.Module | None = None
         self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
         self.seed = whole_number("seed", seed)
         self.teacher_cache, self.callbacks = teacher_cache, callbacks_of(callbacks)
@@ -185,6 +190,9 @@ class Distiller:
                     cache=self.teacher_cache,
                     capture=self.captures.teacher,
                 )
+            if self.captures and not self.met:
+                some = source.batches(None if selected is None else selected[:2])
+                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None))
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
         update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs))
         self.stopping = False
@@ -229,6 +237,9 @@ class Distiller:
                     "use fit(), or leave transfer_set out and choose the examples yourself."
                 )
             check_devices(self.student, self.teacher, self.device)
+            if self.captures and not self.met:
+                with own_randomness(self.seed, self.device):
+                    meet(self, moved)
             live = None
             if self.teacher is not None:
                 live = LiveTeacher(self.teacher, self.precision, self.captures.teacher)
@@ -255,7 +266,8 @@ class Distiller:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
 
     def _make_update(self, steps: int, *, one_pass: bool = False) -> Update:
-        check_optimizer(self.optimizer, self.student)
+        adapters = [] if self.adapters is None else [self.adapters]
+        check_optimizer(self.optimizer, nn.ModuleList([self.student, *adapters]))
         forward = forward_of(self.student, self.compile, steps, self.device)
         return Update(
             self.student,
@@ -267,6 +279,7 @@ class Distiller:
             recorder=self.recorder,
             one_pass=one_pass,
             capture=self.captures.student,
+            adapters=self.adapters,
         )
 
     def _one_pass(self, steps: int) -> bool:

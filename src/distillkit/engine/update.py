@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -38,12 +39,15 @@ class Update:
         recorder: Recorder | None = None,
         one_pass: bool = False,
         capture: Capture | None = None,
+        adapters: nn.Module | None = None,
     ) -> None:
-        self._capture = capture
+        self._capture, self._adapters = capture, adapters
         self._forward, self._loss, self._precision = forward, loss, precision
         # a compiled student draws as its compiler says
         self._dropouts = plain_dropouts(student, precision.device) if forward is student else ()
         parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
+        if adapters is not None:
+            parameters += adapters.parameters()
         self._plain = PlainStepping(parameters, optimizer, precision, clip_norm)
         self._stepping: Stepping = self._plain
         self._taking_over = (
@@ -108,10 +112,11 @@ class Update:
 
     def _student_outputs(self, batch: Batch) -> Outputs:
         try:
-            return outputs_of(self._forward, batch.inputs, "The student", self._capture)
+            said = outputs_of(self._forward, batch.inputs, "The student", self._capture)
         except ValueError as error:
             explain_batch_of_one(error)
             raise
+        return said if self._adapters is None else replace(said, adapters=self._adapters)
 
 
 def explain_batch_of_one(error: ValueError) -> None:

@@ -8,6 +8,7 @@ from distillkit.functional.generalized_jsd import generalized_jsd as generalized
 from distillkit.functional.hard_label_cross_entropy import (
     hard_label_cross_entropy as hard_label_cross_entropy,
 )
+from distillkit.functional.hint_regression import hint_regression as hint_regression
 from distillkit.functional.logit_matching import logit_matching as logit_matching
 from distillkit.functional.multi_level_kd import multi_level_kd as multi_level_kd
 from distillkit.functional.normalized_kd import normalized_kd as normalized_kd

@@ -6,6 +6,7 @@ from distillkit.losses.corrected_teacher import CorrectedTeacher as CorrectedTea
 from distillkit.losses.dist import DIST as DIST
 from distillkit.losses.dkd import DKD as DKD
 from distillkit.losses.feature_loss import FeatureLoss as FeatureLoss
+from distillkit.losses.fitnet import FitNet as FitNet
 from distillkit.losses.generalized_jsd import GeneralizedJSD as GeneralizedJSD
 from distillkit.losses.hard_labels import HardLabels as HardLabels
 from distillkit.losses.logit_matching import LogitMatching as LogitMatching

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from distillkit.losses.base import Loss
+from distillkit.typing import Shapes
 
 
 class Around(Loss):
@@ -31,3 +34,7 @@ class Around(Loss):
     def teacher_layers(self) -> tuple[str, ...]:
         """Those of the loss inside."""
         return self.loss.teacher_layers
+
+    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module | None:
+        """What the loss inside learns."""
+        return self.loss.adapters(student=student, teacher=teacher)

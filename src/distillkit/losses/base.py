@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
-from distillkit.typing import Labels, Logits, Outputs
+from distillkit.typing import Labels, Logits, Outputs, Shapes
 
 
 class Loss(Policy):
@@ -63,6 +63,14 @@ class Loss(Policy):
     def teacher_layers(self) -> tuple[str, ...]:
         """The teacher's layers that it looks at; as `student_layers`."""
         return ()
+
+    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module | None:
+        """What it learns itself, such as a regressor, made from what the layers of both sides give.
+
+        The Distiller makes it once, trains it beside the student, keeps it out of the student, and hands it
+        to every call as `student.adapters`. By default there is nothing.
+        """
+        return None
 
     @property
     def gradient_is_of_the_value(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.layer_names import layers_like, no_such_layer
@@ -53,8 +53,22 @@ class FeatureLoss(Loss):
         """
         return self.paired(student.features, self.teachers(teacher).features)
 
+    def learnt(self, student: Outputs) -> nn.Module:
+        """What the loss learns itself, as `adapters` made it.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if student.adapters is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} learns something itself, which Distiller makes and trains; in a "
+                "program of your own, make it by the loss's adapters(), train it, and give it to "
+                "Outputs(..., adapters=...)."
+            )
+        return student.adapters
+
     def paired(self, student: Mapping[str, T], teacher: Mapping[str, T]) -> list[tuple[T, T]]:
-        """Anything by layer, the student's beside the teacher's.
+        """Anything by layer, shapes too, the student's beside the teacher's.
 
         Raises:
             ConfigurationError: A layer or its counterpart is missing.

@@ -140,7 +140,7 @@ def test_the_teacher_runs_live(counting, net, data, apart, caplog):
     )
     with caplog.at_level(logging.INFO, logger="distillkit"):
         distiller.fit(data, epochs=3)
-    assert counting.rows == 150
+    assert counting.rows == 2 + 150  # two for their shapes
     assert "The teacher runs live: the loss looks at its layers." in caplog.text
     assert repr(cache) == "TeacherCache(0 kept)"
 

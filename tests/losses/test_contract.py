@@ -12,10 +12,20 @@ from torch import Tensor, nn
 from distillkit import losses
 from distillkit.errors import ConfigurationError
 from distillkit.losses import (
+    AT,
+    CC,
     DIST,
     DKD,
+    FSP,
+    ICKD,
     MLKD,
     NKD,
+    NST,
+    OFD,
+    PKT,
+    RKD,
+    SP,
+    VID,
     WSLD,
     ChunkedSoftTargets,
     CorrectedTeacher,
@@ -26,6 +36,7 @@ from distillkit.losses import (
     LogitMatching,
     Loss,
     ReverseKL,
+    ReviewKD,
     SoftTargets,
     Standardized,
     TopKSoftTargets,
@@ -57,7 +68,18 @@ EXAMPLES: dict[str, list[Loss]] = {
 }
 PAIRS = {"a": "x", "b": "y"}
 ON_FEATURES: dict[str, list[FeatureLoss]] = {
+    "at": [AT(layers={"a": "x"}), AT(layers=PAIRS)],
+    "cc": [CC(layers={"a": "x"}), CC(layers=PAIRS, gamma=1, order=3)],
     "fitnet": [FitNet(layers={"a": "x"}), FitNet(layers=PAIRS)],
+    "fsp": [FSP(layers=PAIRS), FSP(layers={"?": "?"})],
+    "ickd": [ICKD(layers={"a": "x"}), ICKD(layers=PAIRS)],
+    "nst": [NST(layers={"a": "x"}), NST(layers=PAIRS)],
+    "ofd": [OFD(layers={"a": "x"}), OFD(layers=PAIRS)],
+    "pkt": [PKT(layers={"a": "x"}), PKT(layers=PAIRS)],
+    "review_kd": [ReviewKD(layers={"a": "x"}), ReviewKD(layers=PAIRS)],
+    "rkd": [RKD(layers={"a": "x"}), RKD(layers=PAIRS, distance_weight=1, angle_weight=0)],
+    "sp": [SP(layers={"a": "x"}), SP(layers=PAIRS)],
+    "vid": [VID(layers={"a": "x"}), VID(layers=PAIRS, initial_variance=1)],
 }
 FEATURES = [pytest.param(loss, id=repr(loss)) for examples in ON_FEATURES.values() for loss in examples]
 ALL = [pytest.param(loss, id=repr(loss)) for examples in EXAMPLES.values() for loss in examples]

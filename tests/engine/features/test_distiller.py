@@ -13,6 +13,7 @@ from torch import nn
 from distillkit import Distiller, TeacherCache, fit_together, losses, transfer_sets
 from distillkit.engine.order import epoch_order, epoch_seed
 from distillkit.errors import ConfigurationError
+from distillkit.typing import Outputs
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 
@@ -43,8 +44,6 @@ def test_fit_equals_a_loop_by_hand(net, data, apart):
         logits, soft = twin[1:](hidden), teacher(x[part])
         near = (hidden - taught).square().mean() + (logits - soft).square().mean()
         term = 0.5 * near
-        from distillkit.typing import Outputs
-
         rest = HINTON(student=Outputs(logits), teacher=Outputs(soft.detach()), labels=y[part])
         (term + rest).backward()
         optimizer.step()
@@ -202,3 +201,33 @@ def test_half_precision(sides, data, apart):
     """Under autocast features come in bfloat16, and training goes on."""
     history = Distiller(**sides, loss=apart(layers={"0": "0"}), precision="bf16").fit(data, epochs=2)
     assert history["loss"].iloc[1] < history["loss"].iloc[0]
+
+
+def test_models_of_torchvision_as_they_are():
+    """A ResNet and a MobileNet, full of in-place activations; losses with and without adapters."""
+    from torchvision.models import mobilenet_v3_small, resnet18
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        teacher, student = resnet18(num_classes=4), mobilenet_v3_small(num_classes=4)
+        images, labels = torch.randn(4, 3, 64, 64), torch.tensor([0, 1, 2, 3])
+    stages = {"features.1": "layer1", "features.3": "layer2", "features.8": "layer3", "features.12": "layer4"}
+    loss = losses.WeightedSum(
+        terms={
+            "at": losses.AT(layers=stages),
+            "review": losses.ReviewKD(layers=stages),
+            "before": losses.OFD(layers={"features.0.1": "bn1"}),
+            "rkd": losses.RKD(layers={"avgpool": "avgpool"}),
+            "hard": losses.HardLabels(),
+        }
+    )
+    distiller = Distiller(teacher=teacher, student=student, loss=loss, precision="fp32")
+    first = distiller.step((images, labels))
+    for _ in range(4):
+        last = distiller.step((images, labels))
+    assert all(float(last[name]) < float(first[name]) for name in ("review", "hard"))
+    assert not any(part._forward_hooks for side in (teacher, student) for part in side.modules())
+    with torch.no_grad():
+        _, taken = distiller.captures.teacher(teacher.eval(), images)
+        assert torch.equal(taken["bn1"], teacher.bn1(teacher.conv1(images)))
+        assert (taken["bn1"] < 0).any()

@@ -39,7 +39,7 @@ INTENDED = {
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],
-    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs", "Shapes"],
+    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
 }  # fmt: skip
 
 SHOWN_BY_EXAMPLE = ["distillkit.functional", "distillkit.losses", "distillkit.transfer_sets"]

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from torch import Size, Tensor, nn
+    from torch import Tensor, nn
 
 Logits: TypeAlias = "Tensor"
 """Scores before the softmax, `[..., classes]`, any floating dtype."""
 
 Labels: TypeAlias = "Tensor"
 """True classes, `[...]`, int64 in `[0, classes)`."""
-
-Shapes: TypeAlias = "Mapping[str, Size]"
-"""What layers give, as shapes by module name: `[batch, ...]`, of some batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,9 @@ def test_equals_a_loop_over_every_number() -> None:
 def test_the_regressor_is_a_product_at_each_position() -> None:
     """The loss with weights W and b is that of W · student + b, position by position."""
     loss = FitNet(layers={"s": "t"})
-    adapters = loss.adapters(student={"s": STUDENT.shape}, teacher={"t": TEACHER.shape}).double()
+    adapters = loss.adapters(
+        student=Outputs(STUDENT, {"s": STUDENT}), teacher=Outputs(TEACHER, {"t": TEACHER})
+    ).double()
     (convolution,) = adapters
     weight, bias = convolution.weight[:, :, 0, 0], convolution.bias
     guess = torch.einsum("tc,bchw->bthw", weight, STUDENT) + bias[:, None, None]

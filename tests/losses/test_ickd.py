@@ -42,13 +42,14 @@ def test_positions_and_factors_change_nothing() -> None:
 
 def test_other_channels_are_met_by_a_convolution() -> None:
     """Only in the pairs that need it; the function alone refuses them."""
-    shapes = {"s": torch.Size((4, 2, 2, 2)), "same": torch.Size((4, 3, 2, 2))}
+    student = Outputs(STUDENT, {"s": STUDENT[:, :2], "same": STUDENT})
+    teacher = Outputs(TEACHER, {"t": TEACHER})
     loss = ICKD(layers={"s": "t", "same": "t"})
-    adapters = loss.adapters(student=shapes, teacher={"t": TEACHER.shape})
+    adapters = loss.adapters(student=student, teacher=teacher)
     assert isinstance(adapters[0], nn.Conv2d)
     assert isinstance(adapters[1], nn.Identity)
     alone = ICKD(layers={"same": "t"})
-    assert alone.adapters(student=shapes, teacher={"t": TEACHER.shape}) is None
+    assert alone.adapters(student=student, teacher=teacher) is None
     few = STUDENT[:, :2].float()
     logits = torch.zeros(4, 2)
     found = ICKD(layers={"s": "t"})(

@@ -42,7 +42,9 @@ def test_a_student_that_a_relu_makes_the_teacher_is_not_moved() -> None:
 def test_margins_are_the_means_of_negative_numbers_so_far() -> None:
     """Of each channel, over the batches that were seen; 0 of one that was never negative."""
     loss = OFD(layers={"s": "t"})
-    adapters = loss.adapters(student={"s": STUDENT.shape}, teacher={"t": TEACHER.shape}).double()
+    adapters = loss.adapters(
+        student=Outputs(STUDENT, {"s": STUDENT}), teacher=Outputs(TEACHER, {"t": TEACHER})
+    ).double()
     (connection,) = adapters
     always = TEACHER.clone()
     always[:, 3] = always[:, 3].abs()
@@ -57,7 +59,9 @@ def test_margins_are_the_means_of_negative_numbers_so_far() -> None:
 def test_the_loss_is_that_of_the_connected_maps() -> None:
     """Convolution, batch normalisation by the batch, and the distance."""
     loss = OFD(layers={"s": "t"})
-    adapters = loss.adapters(student={"s": STUDENT.shape}, teacher={"t": TEACHER.shape}).double()
+    adapters = loss.adapters(
+        student=Outputs(STUDENT, {"s": STUDENT}), teacher=Outputs(TEACHER, {"t": TEACHER})
+    ).double()
     logits = torch.zeros(3, 2)
     found = loss(
         student=Outputs(logits, {"s": STUDENT}, adapters),

@@ -47,14 +47,11 @@ def test_each_level_learns_from_itself_and_deeper_ones() -> None:
     """Shallow student maps get gradients from the teacher's shallow layer alone; deep ones from all."""
     student, teacher = sides()
     loss = ReviewKD(layers={"s1": "t1", "s2": "t2", "s4": "t4"})
-    adapters = loss.adapters(
-        student={name: one.shape for name, one in student.items()},
-        teacher={name: one.shape for name, one in teacher.items()},
-    )
+    logits = torch.zeros(4, 2)
+    adapters = loss.adapters(student=Outputs(logits, student), teacher=Outputs(logits, teacher))
     assert [mixing.attend is None for mixing in adapters] == [False, False, True]
     assert adapters[0].narrow[0].out_channels == 8  # the width of the deepest student layer
     moving = {name: one.requires_grad_() for name, one in student.items()}
-    logits = torch.zeros(4, 2)
 
     def gradients(changed: str) -> dict[str, torch.Tensor]:
         other = {**teacher, changed: teacher[changed].flip(0)}
@@ -77,10 +74,8 @@ def test_equals_the_layers_applied_by_hand() -> None:
     """Two levels: the deep one as it is, the shallow one mixed with what is enlarged from it."""
     student, teacher = sides()
     loss = ReviewKD(layers={"s2": "t2", "s4": "t4"})
-    adapters = loss.adapters(
-        student={name: one.shape for name, one in student.items()},
-        teacher={name: one.shape for name, one in teacher.items()},
-    )
+    logits = torch.zeros(4, 2)
+    adapters = loss.adapters(student=Outputs(logits, student), teacher=Outputs(logits, teacher))
     shallow, deep = adapters
     below = deep.narrow(student["s4"])
     expected = hierarchical_distance(student=deep.widen(below), teacher=teacher["t4"])
@@ -88,6 +83,5 @@ def test_equals_the_layers_applied_by_hand() -> None:
     shares = shallow.attend[0](torch.cat([own, enlarged], dim=1)).sigmoid()
     mixed = own * shares[:, [0]] + enlarged * shares[:, [1]]
     expected = expected + hierarchical_distance(student=shallow.widen(mixed), teacher=teacher["t2"])
-    logits = torch.zeros(4, 2)
     found = loss(student=Outputs(logits, student, adapters), teacher=Outputs(logits, teacher), labels=None)
     torch.testing.assert_close(found, expected)

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from distillkit.functional import gaussian_likelihood
 from distillkit.losses import VID
+from distillkit.typing import Outputs
 
 GENERATOR = torch.Generator().manual_seed(0)
 MEAN, TEACHER = torch.randn(2, 4, 3, 2, 2, generator=GENERATOR, dtype=torch.float64)
@@ -43,7 +44,8 @@ def test_it_begins_with_the_variance_that_is_set(
 ) -> None:
     """One for each channel of the teacher, beside a mean of the teacher's shape."""
     loss = VID(layers={"s": "t"}, initial_variance=2.5)
-    (guess,) = loss.adapters(student={"s": torch.Size(student)}, teacher={"t": torch.Size(teacher)})
+    one, other = torch.zeros(student), torch.zeros(teacher)
+    (guess,) = loss.adapters(student=Outputs(one, {"s": one}), teacher=Outputs(other, {"t": other}))
     mean, variance = guess(torch.zeros(student))
     assert mean.shape == teacher
     torch.testing.assert_close(variance, torch.full(shape, 2.5))

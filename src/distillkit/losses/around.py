@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from distillkit.losses.base import Loss
-from distillkit.typing import Shapes
+from distillkit.typing import Outputs
 
 
 class Around(Loss):
@@ -35,6 +35,6 @@ class Around(Loss):
         """Those of the loss inside."""
         return self.loss.teacher_layers
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module | None:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """What the loss inside learns."""
         return self.loss.adapters(student=student, teacher=teacher)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
-from distillkit.typing import Labels, Logits, Outputs, Shapes
+from distillkit.typing import Labels, Logits, Outputs
 
 
 class Loss(Policy):
@@ -64,11 +64,11 @@ class Loss(Policy):
         """The teacher's layers that it looks at; as `student_layers`."""
         return ()
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module | None:
-        """What it learns itself, such as a regressor, made from what the layers of both sides give.
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
+        """What it learns itself, such as a regressor, made to fit what both sides say of a batch.
 
-        The Distiller makes it once, trains it beside the student, keeps it out of the student, and hands it
-        to every call as `student.adapters`. By default there is nothing.
+        The Distiller makes it once, when there is a first batch, trains it beside the student, keeps it out of
+        the student, and hands it to every call as `student.adapters`. By default there is nothing.
         """
         return None
 

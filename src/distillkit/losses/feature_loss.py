@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -12,8 +11,6 @@ from distillkit.errors import ConfigurationError
 from distillkit.layer_names import layers_like, no_such_layer
 from distillkit.losses.base import Loss
 from distillkit.typing import Outputs
-
-T = TypeVar("T")
 
 
 class FeatureLoss(Loss):
@@ -51,7 +48,19 @@ class FeatureLoss(Loss):
         Raises:
             ConfigurationError: There is no teacher, or a layer or its counterpart is missing.
         """
-        return self.paired(student.features, self.teachers(teacher).features)
+        taught = self.teachers(teacher).features
+        found = []
+        for of_student, of_teacher in self.layers.items():
+            left = _names(of_student, student.features, "The student")
+            right = _names(of_teacher, taught, "The teacher")
+            if len(left) != len(right):
+                raise ConfigurationError(
+                    f"Layers are paired in order, and {of_student!r} are {len(left)} of the student "
+                    f"({', '.join(left)}), {of_teacher!r} {len(right)} of the teacher ({', '.join(right)}): "
+                    "name them one by one."
+                )
+            found += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
+        return found
 
     def learnt(self, student: Outputs) -> nn.Module:
         """What the loss learns itself, as `adapters` made it.
@@ -66,25 +75,6 @@ class FeatureLoss(Loss):
                 "Outputs(..., adapters=...)."
             )
         return student.adapters
-
-    def paired(self, student: Mapping[str, T], teacher: Mapping[str, T]) -> list[tuple[T, T]]:
-        """Anything by layer, shapes too, the student's beside the teacher's.
-
-        Raises:
-            ConfigurationError: A layer or its counterpart is missing.
-        """
-        found = []
-        for of_student, of_teacher in self.layers.items():
-            left = _names(of_student, student, "The student")
-            right = _names(of_teacher, teacher, "The teacher")
-            if len(left) != len(right):
-                raise ConfigurationError(
-                    f"Layers are paired in order, and {of_student!r} are {len(left)} of the student "
-                    f"({', '.join(left)}), {of_teacher!r} {len(right)} of the teacher ({', '.join(right)}): "
-                    "name them one by one."
-                )
-            found += [(student[one], teacher[other]) for one, other in zip(left, right, strict=True)]
-        return found
 
 
 def _names(pattern: str, features: Mapping[str, object], who: str) -> list[str]:

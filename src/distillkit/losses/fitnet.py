@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from distillkit.functional import hint_regression
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.losses.regressors import of_one_size, regressor
-from distillkit.typing import Labels, Outputs, Shapes
+from distillkit.typing import Labels, Outputs
 
 
 class FitNet(FeatureLoss):
@@ -34,9 +34,11 @@ class FitNet(FeatureLoss):
 
     kind: Literal["fitnet"] = "fitnet"
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A regressor for each pair."""
-        return nn.ModuleList([regressor(one, other) for one, other in self.paired(student, teacher)])
+        return nn.ModuleList(
+            [regressor(one.shape, other.shape) for one, other in self.pairs(student, teacher)]
+        )
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `labels` are not looked at."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,8 +12,6 @@ from distillkit.errors import ConfigurationError
 from distillkit.functional import flow_distance
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.typing import Labels, Outputs
-
-T = TypeVar("T")
 
 
 class FSP(FeatureLoss):
@@ -39,9 +36,9 @@ class FSP(FeatureLoss):
 
     kind: Literal["fsp"] = "fsp"
 
-    def paired(self, student: Mapping[str, T], teacher: Mapping[str, T]) -> list[tuple[T, T]]:
+    def pairs(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
         """As of any loss on features; two pairs or more."""
-        found = super().paired(student, teacher)
+        found = super().pairs(student, teacher)
         if len(found) < 2:
             raise ConfigurationError(
                 f"FSP looks at how one layer leads to the next, and {self.layers} is one pair: name two or "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from distillkit.functional import channel_correlation_distance
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.losses.regressors import regressor
-from distillkit.typing import Labels, Outputs, Shapes
+from distillkit.typing import Labels, Outputs
 
 
 class ICKD(FeatureLoss):
@@ -35,13 +35,13 @@ class ICKD(FeatureLoss):
 
     kind: Literal["ickd"] = "ickd"
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module | None:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """A convolution for each pair whose channels differ."""
-        pairs = self.paired(student, teacher)
-        if all(one[1] == other[1] for one, other in pairs):
+        shapes = [(one.shape, other.shape) for one, other in self.pairs(student, teacher)]
+        if all(one[1] == other[1] for one, other in shapes):
             return None
         return nn.ModuleList(
-            [nn.Identity() if one[1] == other[1] else regressor(one, other) for one, other in pairs]
+            [nn.Identity() if one[1] == other[1] else regressor(one, other) for one, other in shapes]
         )
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

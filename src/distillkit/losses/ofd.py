@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from distillkit.errors import ConfigurationError
 from distillkit.functional import margin_distance
+from distillkit.functional.features import refuse_no_maps
 from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs, Shapes
+from distillkit.typing import Labels, Outputs
 
 
 class OFD(FeatureLoss):
@@ -46,16 +46,12 @@ class OFD(FeatureLoss):
         """No: batch normalisation relates the examples of a batch."""
         return False
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A connection for each pair."""
-        pairs = self.paired(student, teacher)
+        pairs = self.pairs(student, teacher)
         for one, other in pairs:
-            if len(one) != 4 or len(other) != 4:
-                raise ConfigurationError(
-                    "OFD needs maps of both sides, [batch, channels, height, width]; got "
-                    f"{list(one)} and {list(other)}: name layers that give maps."
-                )
-        return nn.ModuleList([_Connection(one[1], other[1]) for one, other in pairs])
+            refuse_no_maps(one, other)
+        return nn.ModuleList([_Connection(one.shape[1], other.shape[1]) for one, other in pairs])
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `labels` are not looked at."""

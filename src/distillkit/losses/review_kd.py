@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distillkit.errors import ConfigurationError
 from distillkit.functional import hierarchical_distance
+from distillkit.functional.features import refuse_no_maps
 from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs, Shapes
+from distillkit.typing import Labels, Outputs
 
 _WIDEST = 512
 
@@ -45,19 +45,15 @@ class ReviewKD(FeatureLoss):
         """No: batch normalisation relates the examples of a batch."""
         return False
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A mixing for each pair, from shallow to deep."""
-        pairs = self.paired(student, teacher)
+        pairs = self.pairs(student, teacher)
         for one, other in pairs:
-            if len(one) != 4 or len(other) != 4:
-                raise ConfigurationError(
-                    "ReviewKD needs maps of both sides, [batch, channels, height, width]; got "
-                    f"{list(one)} and {list(other)}: name layers that give maps."
-                )
-        width = min(_WIDEST, pairs[-1][0][1])
+            refuse_no_maps(one, other)
+        width = min(_WIDEST, pairs[-1][0].shape[1])
         return nn.ModuleList(
             [
-                _Mixing(one[1], width, other[1], mixes=place < len(pairs) - 1)
+                _Mixing(one.shape[1], width, other.shape[1], mixes=place < len(pairs) - 1)
                 for place, (one, other) in enumerate(pairs)
             ]
         )

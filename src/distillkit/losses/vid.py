@@ -13,7 +13,7 @@ from torch import Size, Tensor, nn
 from distillkit.functional import gaussian_likelihood
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.losses.regressors import of_one_size, regressor
-from distillkit.typing import Labels, Outputs, Shapes
+from distillkit.typing import Labels, Outputs
 
 _LEAST = 1e-5
 
@@ -43,10 +43,10 @@ class VID(FeatureLoss):
     initial_variance: float = Field(default=5.0, gt=_LEAST)
     """σ² of every channel before anything is learnt, > 10⁻⁵."""
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A guess for each pair."""
-        pairs = self.paired(student, teacher)
-        return nn.ModuleList([_Guess(one, other, self.initial_variance) for one, other in pairs])
+        pairs = self.pairs(student, teacher)
+        return nn.ModuleList([_Guess(one.shape, other.shape, self.initial_variance) for one, other in pairs])
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `labels` are not looked at."""

@@ -13,7 +13,7 @@ from distillkit.errors import ConfigurationError
 from distillkit.losses.base import Loss
 from distillkit.losses.hard_labels import HardLabels
 from distillkit.losses.soft_targets import SoftTargets
-from distillkit.typing import Labels, Outputs, Shapes
+from distillkit.typing import Labels, Outputs
 
 
 def _all_the_same(data: dict[str, Any]) -> dict[str, float]:
@@ -70,7 +70,7 @@ class WeightedSum(Loss):
         """Those of all terms of weight above 0."""
         return tuple(layer for term in self._counted().values() for layer in term.teacher_layers)
 
-    def adapters(self, *, student: Shapes, teacher: Shapes) -> nn.Module | None:
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """Those of all terms of weight above 0, in their order; an empty list of one that learns nothing."""
         each = [term.adapters(student=student, teacher=teacher) for term in self._counted().values()]
         if all(one is None for one in each):

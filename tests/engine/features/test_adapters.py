@@ -200,7 +200,7 @@ def test_without_a_distiller(net, data):
     teacher = Outputs(logits, {"0": features[1]})
     with pytest.raises(ConfigurationError, match="FitNet learns something itself"):
         LOSS(student=Outputs(logits, {"0": features[0]}), teacher=teacher, labels=None)
-    made = LOSS.adapters(student={"0": features[0].shape}, teacher={"0": features[1].shape})
+    made = LOSS.adapters(student=Outputs(logits, {"0": features[0]}), teacher=teacher)
     found = LOSS(student=Outputs(logits, {"0": features[0]}, made), teacher=teacher, labels=None)
     assert found.requires_grad
     with pytest.raises(ConfigurationError, match="Among what was taken, the teacher has no layer '0'"):

@@ -108,6 +108,15 @@ def test_what_is_written_over_is_taken_as_it_was():
         torch.testing.assert_close(model[0].weight.grad, X.sum(0).expand(4, 6))
 
 
+def test_what_is_written_over_in_one_mode_alone_is_taken_as_it_was():
+    """In-place dropout writes in training and not in evaluation, whichever comes first."""
+    model = nn.Sequential(nn.Linear(6, 4), nn.Dropout(0.9, inplace=True), nn.Linear(4, 3))
+    capture = Capture(model, ["0"], "The student")
+    for training in (False, True, False, True):
+        features = outputs_of(model.train(training), X, "The student", capture).features
+        assert torch.equal(features["0"], model[0](X))
+
+
 def test_what_is_written_over_only_later_is_an_error():
     """A layer that was safe in the first pass and is not in a later one."""
     model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3))

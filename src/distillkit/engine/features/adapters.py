@@ -54,14 +54,14 @@ def adapters_for(loss: Loss, batch: Batch, distiller: Distiller) -> nn.Module | 
     student, teacher = distiller.student, distiller.teacher
     precision, captures = distiller.precision, distiller.captures
     with mode(student, training=False), torch.no_grad(), precision.autocast():
-        of_student = outputs_of(student, batch.inputs, "The student", captures.student).features
+        of_student = outputs_of(student, batch.inputs, "The student", captures.student)
     live = None if teacher is None else LiveTeacher(teacher, precision, captures.teacher)
-    of_teacher = {} if live is None else live(batch).features
-    made = loss.adapters(student=_shapes(of_student), teacher=_shapes(of_teacher))
+    of_teacher = None if live is None else live(batch)
+    made = loss.adapters(student=of_student, teacher=of_teacher)
     logger.info(
         "The loss looks at %s of the student and %s of the teacher; it learns %s.",
-        _listed(of_student),
-        _listed(of_teacher),
+        _listed(of_student.features),
+        _listed({} if of_teacher is None else of_teacher.features),
         _described(made),
     )
     # as the student's, which may be in float64
@@ -97,10 +97,6 @@ def trained_with(
         group["lr"] = group.pop("initial_lr", group["lr"])
     optimizer.add_param_group({"params": list(adapters.parameters())})
     return optimizer, schedule_for(optimizer, schedule, schedule_unit)
-
-
-def _shapes(features: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: feature.shape for name, feature in features.items()}
 
 
 def _listed(features: Mapping[str, Tensor]) -> str:

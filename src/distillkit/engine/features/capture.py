@@ -20,7 +20,8 @@ class Capture:
     """Takes what some layers of a model give.
 
     What the model goes on to write over, as an in-place ReLU does, is taken as it was before: the first pass
-    copies every layer's output and sees which of them change, and later ones copy these alone.
+    in training mode and that in evaluation mode copy every layer's output and see which of them change, and
+    later ones copy these alone.
 
     Args:
         model: Whose layers are meant; it stays as it is.
@@ -45,9 +46,8 @@ class Capture:
                 "before torch.compile()."
             )
         self._parts = {name: part for name, part in parts.items() if name in wanted}
-        self._who = who
-        self._copied = frozenset(wanted)
-        self._first = True
+        self._model, self._who = model, who
+        self._changed: dict[bool, frozenset[str]] = {}
 
     def __call__(self, forward: Callable[..., Any], inputs: Any) -> tuple[Any, dict[str, Tensor]]:
         """The output of a forward pass, and what the layers gave, in the order in which the model has them.
@@ -55,9 +55,11 @@ class Capture:
         Raises:
             ConfigurationError: A layer ran more than once or not at all, or gives no tensor.
         """
+        known = self._changed.get(self._model.training)
+        copied = frozenset(self._parts) if known is None else known
         given: dict[str, Tensor] = {}
         taken: dict[str, tuple[Tensor, int]] = {}
-        with self._hooks(given, taken):
+        with self._hooks(given, taken, copied):
             output = call(forward, inputs)
         if missing := [name for name in self._parts if name not in taken]:
             raise ConfigurationError(
@@ -65,21 +67,23 @@ class Capture:
                 "look at: name one that does."
             )
         changed = frozenset(name for name, (tensor, version) in taken.items() if tensor._version != version)
-        if overwritten := sorted(changed - self._copied):
+        if overwritten := sorted(changed - copied):
             raise ConfigurationError(
                 f"What {self._who.lower()}'s layer {overwritten[0]!r} gives was written over in this pass "
                 "and not in the first one: name the layer after it, or make that one work with inplace=False."
             )
-        if self._first:
-            self._first, self._copied = False, changed
+        if known is None:
+            self._changed[self._model.training] = changed
         return output, {name: given[name] for name in self._parts}
 
     @contextmanager
-    def _hooks(self, given: dict[str, Tensor], taken: dict[str, tuple[Tensor, int]]) -> Iterator[None]:
+    def _hooks(
+        self, given: dict[str, Tensor], taken: dict[str, tuple[Tensor, int]], copied: frozenset[str]
+    ) -> Iterator[None]:
         handles = []
         try:
             for name, part in self._parts.items():
-                handles.append(part.register_forward_hook(partial(self._take, name, given, taken)))
+                handles.append(part.register_forward_hook(partial(self._take, name, given, taken, copied)))
             yield
         finally:
             for handle in handles:
@@ -90,6 +94,7 @@ class Capture:
         name: str,
         given: dict[str, Tensor],
         taken: dict[str, tuple[Tensor, int]],
+        copied: frozenset[str],
         _part: nn.Module,
         _inputs: Any,
         output: Any,
@@ -105,7 +110,7 @@ class Capture:
                 "name a layer in it, or after it."
             )
         taken[name] = output, output._version
-        given[name] = output.clone() if name in self._copied else output
+        given[name] = output.clone() if name in copied else output
 
 
 def outputs_of(model: Callable[..., Any], inputs: Any, who: str, capture: Capture | None) -> Outputs:

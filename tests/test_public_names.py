@@ -24,13 +24,13 @@ INTENDED = {
         "margin_distance", "multi_level_kd", "neighbour_divergence", "normalized_kd", "random_integers",
         "relation_distance", "relational_angle", "relational_distance", "reverse_kl",
         "selectivity_distance", "similarity_distance", "standardize_logits", "swap_wrong_predictions",
-        "top_k_kl", "weighted_soft_labels",
+        "target_enhanced_cross_entropy", "top_k_kl", "weighted_soft_labels",
     ],
     "distillkit.losses": [
         "AT", "CC", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP", "FeatureLoss", "FitNet",
-        "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST", "OFD", "PKT",
-        "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized", "TopKSoftTargets", "VID",
-        "WSLD", "WeightedSum", "hinton",
+        "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST", "OFA", "OFD",
+        "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized", "TopKSoftTargets",
+        "VID", "WSLD", "WeightedSum", "hinton",
     ],
     "distillkit.metrics": [
         "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",

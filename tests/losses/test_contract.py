@@ -21,6 +21,7 @@ from distillkit.losses import (
     MLKD,
     NKD,
     NST,
+    OFA,
     OFD,
     PKT,
     RKD,
@@ -29,7 +30,6 @@ from distillkit.losses import (
     WSLD,
     ChunkedSoftTargets,
     CorrectedTeacher,
-    FeatureLoss,
     FitNet,
     GeneralizedJSD,
     HardLabels,
@@ -67,13 +67,14 @@ EXAMPLES: dict[str, list[Loss]] = {
     "wsld": [WSLD(), WSLD(temperature=1)],
 }
 PAIRS = {"a": "x", "b": "y"}
-ON_FEATURES: dict[str, list[FeatureLoss]] = {
+ON_FEATURES: dict[str, list[Loss]] = {
     "at": [AT(layers={"a": "x"}), AT(layers=PAIRS)],
     "cc": [CC(layers={"a": "x"}), CC(layers=PAIRS, gamma=1, order=3)],
     "fitnet": [FitNet(layers={"a": "x"}), FitNet(layers=PAIRS)],
     "fsp": [FSP(layers=PAIRS), FSP(layers={"?": "?"})],
     "ickd": [ICKD(layers={"a": "x"}), ICKD(layers=PAIRS)],
     "nst": [NST(layers={"a": "x"}), NST(layers=PAIRS)],
+    "ofa": [OFA(layers=["a"]), OFA(layers=["?"], gamma=1.5)],
     "ofd": [OFD(layers={"a": "x"}), OFD(layers=PAIRS)],
     "pkt": [PKT(layers={"a": "x"}), PKT(layers=PAIRS)],
     "review_kd": [ReviewKD(layers={"a": "x"}), ReviewKD(layers=PAIRS)],
@@ -291,19 +292,26 @@ def maps(
     return student, teacher
 
 
-def made(loss: FeatureLoss, student: Maps, teacher: Maps) -> nn.Module | None:
+def sides_of(student: Maps, teacher: Maps, adapters: nn.Module | None) -> tuple[Outputs, Outputs, Tensor]:
+    """Both sides with these features, and labels; the teacher's answer follows from its features."""
+    logits = 5 * teacher["x"].flatten(1)[:, :3]
+    labels = logits.argmax(dim=-1)
+    return Outputs(torch.zeros_like(logits), student, adapters), Outputs(logits, teacher), labels
+
+
+def made(loss: Loss, student: Maps, teacher: Maps) -> nn.Module | None:
     """What a loss learns between these, in float64 and always with the same first values."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        logits = torch.zeros(len(student["a"]), 3)
-        adapters = loss.adapters(student=Outputs(logits, student), teacher=Outputs(logits, teacher))
+        of_student, of_teacher, _ = sides_of(student, teacher, None)
+        adapters = loss.adapters(student=of_student, teacher=of_teacher)
     return None if adapters is None else adapters.double()
 
 
-def of_features(loss: FeatureLoss, student: Maps, teacher: Maps, adapters: nn.Module | None) -> Tensor:
+def of_features(loss: Loss, student: Maps, teacher: Maps, adapters: nn.Module | None) -> Tensor:
     """The loss of a batch."""
-    logits = torch.zeros(len(student["a"]), 3)
-    return loss(student=Outputs(logits, student, adapters), teacher=Outputs(logits, teacher), labels=None)
+    of_student, of_teacher, labels = sides_of(student, teacher, adapters)
+    return loss(student=of_student, teacher=of_teacher, labels=labels)
 
 
 def leaves(student: Maps) -> Maps:
@@ -312,7 +320,7 @@ def leaves(student: Maps) -> Maps:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_gradient_to_features_and_adapters_is_right(loss: FeatureLoss) -> None:
+def test_gradient_to_features_and_adapters_is_right(loss: Loss) -> None:
     """Torch's finite differences confirm it, with respect to the student's features and what is learnt."""
     student, teacher = maps(size=4, channels=(2, 2), sides=(2, 2))
     adapters = made(loss, student, teacher)
@@ -325,7 +333,7 @@ def test_gradient_to_features_and_adapters_is_right(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_batch_size_does_not_scale_it_on_features(loss: FeatureLoss) -> None:
+def test_batch_size_does_not_scale_it_on_features(loss: Loss) -> None:
     """The mean over the examples, or a loss that says that it is none."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
@@ -344,7 +352,7 @@ def test_batch_size_does_not_scale_it_on_features(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_order_of_the_examples_does_not_matter(loss: FeatureLoss) -> None:
+def test_order_of_the_examples_does_not_matter(loss: Loss) -> None:
     """The same batch in another order has the same loss."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
@@ -361,7 +369,7 @@ def test_order_of_the_examples_does_not_matter(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_equal_layers_have_no_distance(loss: FeatureLoss) -> None:
+def test_equal_layers_have_no_distance(loss: Loss) -> None:
     """Where nothing is learnt between them, layers that agree have loss 0, and others more."""
     student, teacher = maps()
     if made(loss, student, teacher) is not None:
@@ -372,7 +380,7 @@ def test_equal_layers_have_no_distance(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_it_can_be_learnt(loss: FeatureLoss) -> None:
+def test_it_can_be_learnt(loss: Loss) -> None:
     """Three hundred steps on the student's features, and on what is learnt, bring it down."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
@@ -388,7 +396,7 @@ def test_it_can_be_learnt(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_features_are_left_as_they_are(loss: FeatureLoss) -> None:
+def test_features_are_left_as_they_are(loss: Loss) -> None:
     """The teacher's get no gradient, the student's do, and nothing is written to."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
@@ -403,7 +411,7 @@ def test_features_are_left_as_they_are(loss: FeatureLoss) -> None:
 @pytest.mark.parametrize("loss", FEATURES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("scale", [0.0, 1e-4, 1e4])
-def test_finite_at_extreme_features(loss: FeatureLoss, dtype: torch.dtype, scale: float) -> None:
+def test_finite_at_extreme_features(loss: Loss, dtype: torch.dtype, scale: float) -> None:
     """Dead layers and ±10,000 give a finite float32-or-better scalar and finite gradients."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
@@ -422,7 +430,7 @@ def test_finite_at_extreme_features(loss: FeatureLoss, dtype: torch.dtype, scale
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_a_batch_of_equal_examples_is_finite(loss: FeatureLoss) -> None:
+def test_a_batch_of_equal_examples_is_finite(loss: Loss) -> None:
     """No distance between examples, no direction from one to another: value and gradient stay finite."""
     student, teacher = ({name: one[:1].repeat(4, 1, 1, 1) for name, one in side.items()} for side in maps())
     moving = leaves(student)
@@ -433,7 +441,7 @@ def test_a_batch_of_equal_examples_is_finite(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_features_in_bfloat16_are_close(loss: FeatureLoss) -> None:
+def test_features_in_bfloat16_are_close(loss: Loss) -> None:
     """Rounding the features costs no more than their own rounding: 4 % of the loss at most."""
     student, teacher = maps(size=32)
     adapters = made(loss, student, teacher)
@@ -445,7 +453,7 @@ def test_features_in_bfloat16_are_close(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_autocast_changes_nothing_on_features(loss: FeatureLoss) -> None:
+def test_autocast_changes_nothing_on_features(loss: Loss) -> None:
     """Under bfloat16 autocast, but for what is learnt, the loss and its gradient are the same bits."""
     student, teacher = ({name: one.float() for name, one in side.items()} for side in maps())
     if made(loss, student, teacher) is not None:
@@ -466,7 +474,7 @@ def test_autocast_changes_nothing_on_features(loss: FeatureLoss) -> None:
     ("channels", "sides"), [((3, 5), (4, 4)), ((5, 5), (4, 8)), ((5, 5), (8, 4)), ((7, 3), (8, 4))]
 )
 def test_other_shapes_are_met_or_explained(
-    loss: FeatureLoss, channels: tuple[int, int], sides: tuple[int, int]
+    loss: Loss, channels: tuple[int, int], sides: tuple[int, int]
 ) -> None:
     """Other channels and sizes give a finite loss, with or without adapters, or a sentence."""
     student, teacher = maps(channels=channels, sides=sides)
@@ -477,7 +485,7 @@ def test_other_shapes_are_met_or_explained(
 
 @pytest.mark.parametrize("loss", FEATURES)
 @pytest.mark.parametrize("shape", [(6, 7), (6, 3, 7)])
-def test_vectors_and_tokens_are_met_or_explained(loss: FeatureLoss, shape: tuple[int, ...]) -> None:
+def test_vectors_and_tokens_are_met_or_explained(loss: Loss, shape: tuple[int, ...]) -> None:
     """What needs maps says so of `[batch, numbers]` and `[batch, tokens, numbers]`; the rest takes them."""
     generator = torch.Generator().manual_seed(0)
     student, teacher = (
@@ -491,7 +499,7 @@ def test_vectors_and_tokens_are_met_or_explained(loss: FeatureLoss, shape: tuple
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_other_examples_are_refused(loss: FeatureLoss) -> None:
+def test_other_examples_are_refused(loss: Loss) -> None:
     """Six examples of one side cannot be compared with five of the other."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
@@ -500,13 +508,11 @@ def test_other_examples_are_refused(loss: FeatureLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", FEATURES)
-def test_contributions_on_features_add_up(loss: FeatureLoss) -> None:
+def test_contributions_on_features_add_up(loss: Loss) -> None:
     """As of every loss."""
     student, teacher = maps()
     adapters = made(loss, student, teacher)
-    logits = torch.zeros(6, 3)
-    parts = loss.contributions(
-        student=Outputs(logits, student, adapters), teacher=Outputs(logits, teacher), labels=None
-    )
+    of_student, of_teacher, labels = sides_of(student, teacher, adapters)
+    parts = loss.contributions(student=of_student, teacher=of_teacher, labels=labels)
     total = torch.stack([*parts.values()]).sum()
     torch.testing.assert_close(total, of_features(loss, student, teacher, adapters))

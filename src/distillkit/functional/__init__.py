@@ -30,5 +30,8 @@ from distillkit.functional.selectivity_distance import selectivity_distance as s
 from distillkit.functional.similarity_distance import similarity_distance as similarity_distance
 from distillkit.functional.standardize_logits import standardize_logits as standardize_logits
 from distillkit.functional.swap_wrong_predictions import swap_wrong_predictions as swap_wrong_predictions
+from distillkit.functional.target_enhanced_cross_entropy import (
+    target_enhanced_cross_entropy as target_enhanced_cross_entropy,
+)
 from distillkit.functional.top_k_kl import top_k_kl as top_k_kl
 from distillkit.functional.weighted_soft_labels import weighted_soft_labels as weighted_soft_labels

@@ -17,6 +17,7 @@ from distillkit.losses.logit_matching import LogitMatching as LogitMatching
 from distillkit.losses.mlkd import MLKD as MLKD
 from distillkit.losses.nkd import NKD as NKD
 from distillkit.losses.nst import NST as NST
+from distillkit.losses.ofa import OFA as OFA
 from distillkit.losses.ofd import OFD as OFD
 from distillkit.losses.pkt import PKT as PKT
 from distillkit.losses.reverse_kl import ReverseKL as ReverseKL

@@ -67,8 +67,8 @@ class Loss(Policy):
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """What it learns itself, such as a regressor, made to fit what both sides say of a batch.
 
-        The Distiller makes it once, when there is a first batch, trains it beside the student, keeps it out of
-        the student, and hands it to every call as `student.adapters`. By default there is nothing.
+        The Distiller makes it once, when there is a first batch, trains it beside the student, keeps it out
+        of the student, and hands it to every call as `student.adapters`. By default there is nothing.
         """
         return None
 
@@ -81,6 +81,20 @@ class Loss(Policy):
     def kind_name(cls) -> str:
         """The value of `kind`."""
         return str(cls.model_fields["kind"].default)
+
+    def learnt(self, student: Outputs) -> nn.Module:
+        """What the loss learns itself, as `adapters` made it.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if student.adapters is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} learns something itself, which Distiller makes and trains; in a "
+                "program of your own, make it by the loss's adapters(), train it, and give it to "
+                "Outputs(..., adapters=...)."
+            )
+        return student.adapters
 
     def teacher_logits(self, teacher: Outputs | None) -> Logits:
         """The teacher's logits.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.layer_names import layers_like, no_such_layer
@@ -61,20 +61,6 @@ class FeatureLoss(Loss):
                 )
             found += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
         return found
-
-    def learnt(self, student: Outputs) -> nn.Module:
-        """What the loss learns itself, as `adapters` made it.
-
-        Raises:
-            ConfigurationError: There is none.
-        """
-        if student.adapters is None:
-            raise ConfigurationError(
-                f"{type(self).__name__} learns something itself, which Distiller makes and trains; in a "
-                "program of your own, make it by the loss's adapters(), train it, and give it to "
-                "Outputs(..., adapters=...)."
-            )
-        return student.adapters
 
 
 def _names(pattern: str, features: Mapping[str, object], who: str) -> list[str]:

@@ -144,6 +144,13 @@ def test_the_teacher_runs_live(counting, net, data, apart, caplog):
     assert repr(cache) == "TeacherCache(0 kept)"
 
 
+def test_a_teacher_whose_layers_are_not_looked_at_runs_once(counting, net, data):
+    """A loss on the student's layers alone leaves the teacher's answers in the cache."""
+    distiller = Distiller(teacher=counting, student=net(2), loss=losses.OFA(layers=["0"]), teacher_cache="on")
+    distiller.fit(data, epochs=4)
+    assert counting.rows == 2 + 8 + 50  # two for shapes, eight that are asked again
+
+
 def test_a_cache_that_is_asked_for_is_refused(sides, data, apart):
     """It keeps logits only."""
     distiller = Distiller(**sides, loss=apart(layers={"0": "0"}), teacher_cache="on")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from distillkit import Distiller, TeacherCache, fit_together, losses, transfer_sets
+from distillkit import Distiller, Ensemble, TeacherCache, fit_together, losses, transfer_sets
 from distillkit.engine.order import epoch_order, epoch_seed
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
@@ -238,3 +238,41 @@ def test_models_of_torchvision_as_they_are():
         _, taken = distiller.captures.teacher(teacher.eval(), images)
         assert torch.equal(taken["bn1"], teacher.bn1(teacher.conv1(images)))
         assert (taken["bn1"] < 0).any()
+
+
+def test_an_error_in_a_step_leaves_no_hook(sides, data, apart):
+    """A batch that does not fit, a loss that fails: both sides are as they were, and the next step works."""
+    distiller = Distiller(**sides, loss=apart(layers={"0": "0"}))
+    distiller.step(data)
+    with pytest.raises(RuntimeError):
+        distiller.step((data[0][:, :2], data[1]))
+    assert not any(part._forward_hooks for side in sides.values() for part in side.modules())
+    distiller.step(data)
+
+
+def test_a_stream_of_batches_is_looked_at_and_trained_on(net, data):
+    """What is learnt is made from its first batch, and the epoch has all of them."""
+    batches = [(data[0][:20], data[1][:20]), (data[0][20:], data[1][20:])]
+    seen = []
+
+    class Stream:
+        """Counts what is read."""
+
+        def __iter__(self):
+            for batch in batches:
+                seen.append(len(batch[0]))
+                yield batch
+
+    distiller = Distiller(
+        teacher=net(1, hidden=12), student=net(2), loss=losses.FitNet(layers={"0": "0"}), clip_norm=1.0
+    )
+    distiller.fit(Stream(), epochs=2)
+    assert seen == [20, 20, 30, 20, 30]
+    assert distiller.adapters[0].out_features == 12
+
+
+def test_an_ensembles_members_have_layers_too(net, data, apart):
+    """By the names that the ensemble gives them."""
+    teacher = Ensemble([net(1), net(3)], average="probabilities")
+    distiller = Distiller(teacher=teacher, student=net(2), loss=apart(layers={"0": "members.1.0"}))
+    assert distiller.fit(data, epochs=2)["loss"].is_monotonic_decreasing

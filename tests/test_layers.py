@@ -16,6 +16,7 @@ SOURCE = Path(distillkit.__file__).parent
 
 LAYER = {
     "errors": 0,
+    "layer_names": 0,
     "typing": 0,
     "yaml_io": 0,
     "policy": 0,
@@ -33,6 +34,7 @@ LAYER = {
 """Every part of the package and its layer: 0 base, 1 maths, 2 policies, 3 engine, 4 experiments, 5 doors."""
 
 SAME_LAYER = {
+    ("layer_names", "errors"),
     ("yaml_io", "errors"),
     ("policy", "errors"),
     ("policy", "yaml_io"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Logits: TypeAlias = "Tensor"
 """Scores before the softmax, `[..., classes]`, any floating dtype."""
@@ -20,6 +21,10 @@ class Outputs:
     """What one side, teacher or student, said of a batch."""
 
     logits: Logits
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    """What its layers gave, by module name, those alone that the loss looks at; each `[batch, ...]`."""
+    adapters: nn.Module | None = None
+    """What the loss learns itself, made by its `adapters`; the student's side alone has it."""
 
 
 class LossFn(Protocol):

@@ -13,11 +13,13 @@ from distillkit.engine.batch import as_batch
 from distillkit.engine.callbacks import Callback, only_watched, tell
 from distillkit.engine.compiling import CompileMode, forward_of
 from distillkit.engine.data_forms import as_source
+from distillkit.engine.epoch import train_epoch
 from distillkit.engine.evaluator import Evaluator, all_logits
+from distillkit.engine.features.adapters import meet
+from distillkit.engine.features.captures import captures_for
 from distillkit.engine.first_batch import check_devices, check_optimizer
-from distillkit.engine.modes import mode
 from distillkit.engine.one_pass.stepping import one_pass_pays
-from distillkit.engine.order import epoch_order, epoch_seed
+from distillkit.engine.order import epoch_seed
 from distillkit.engine.precision import PrecisionName, resolve_precision
 from distillkit.engine.randomness import own_randomness
 from distillkit.engine.recording import recorder_for
@@ -26,7 +28,6 @@ from distillkit.engine.settings import (
     OptimizerFactory,
     Schedule,
     ScheduleFactory,
-    advance,
     callbacks_of,
     check_modules,
     check_parts,
@@ -35,13 +36,10 @@ from distillkit.engine.settings import (
     schedule_for,
     whole_number,
 )
-from distillkit.engine.sources import Source
-from distillkit.engine.step_log import StepLog
 from distillkit.engine.teacher_cache import TeacherCache
 from distillkit.engine.teacher_signal import (
     LiveTeacher,
     TeacherCacheMode,
-    TeacherSignal,
     refuse_unsound_cache,
     teacher_signal,
 )
@@ -61,7 +59,8 @@ class Distiller:
 
     The student is trained in place and stays the plain module that it was. The teacher runs in evaluation
     mode without gradients and is given back as it came. Both must be on one device; that is where the work is
-    done.
+    done. What a loss learns itself, such as a regressor between layers of other sizes, is made with the first
+    batch and trained like the student: it is in `adapters`, and no part of the student.
 
     Args:
         teacher: Any module that gives logits, an `Ensemble`, or `None` for a loss on labels alone.
@@ -127,12 +126,16 @@ class Distiller:
         self.teacher, self.student, self.loss = teacher, student, loss
         self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
         self.device = next(student.parameters()).device
-        self.recorder = recorder_for(self.device) if compile == "graphs" else None
+        self.captures = captures_for(loss, student=student, teacher=teacher)
+        self.compile = self.captures.compile_mode(compile)
+        self.recorder = recorder_for(self.device) if self.compile == "graphs" else None
         self.optimizer = optimizer_for(student, optimizer, recorded=self.recorder is not None)
         self.schedule = schedule_for(self.optimizer, schedule, schedule_unit)
+        self.given, self.met = (optimizer, schedule), False
+        self.adapters: nn.Module | None = None
         self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
         self.seed = whole_number("seed", seed)
-        self.compile, self.teacher_cache, self.callbacks = compile, teacher_cache, callbacks_of(callbacks)
+        self.teacher_cache, self.callbacks = teacher_cache, callbacks_of(callbacks)
         self.precision = resolve_precision(precision, self.device)
         self.epochs_done = 0
         self._own_loop: tuple[Update, LiveTeacher | None] | None = None
@@ -172,7 +175,7 @@ class Distiller:
         epochs = whole_number("epochs", epochs, at_least=1)
         check_devices(self.student, self.teacher, self.device)
         source = as_source(train, self.device, batch_size=batch_size, num_workers=num_workers)
-        refuse_unsound_cache(self.teacher_cache, source, self.transfer_set)
+        refuse_unsound_cache(self.teacher_cache, source, self.transfer_set, capture=self.captures.teacher)
         with own_randomness(self.seed, self.device):
             selected = select(source, self.transfer_set)
             evaluator = None if evaluate_on is None else self._evaluator(evaluate_on)
@@ -185,7 +188,11 @@ class Distiller:
                     transfer_set=self.transfer_set,
                     precision=self.precision,
                     cache=self.teacher_cache,
+                    capture=self.captures.teacher,
                 )
+            if self.captures and not self.met:
+                some = source.batches(None if selected is None else selected[:2])
+                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None))
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
         update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs))
         self.stopping = False
@@ -195,7 +202,7 @@ class Distiller:
         for _ in range(epochs):
             began = time.perf_counter()
             with own_randomness(epoch_seed(self.seed, self.epochs_done), self.device):
-                row = self._train_epoch(update, source, selected, signal)
+                row = train_epoch(self, update, source, selected, signal)
                 if evaluator is not None:
                     row |= evaluator.evaluate(self.student).numbers()
             seconds.append(time.perf_counter() - began)
@@ -222,6 +229,7 @@ class Distiller:
             ConfigurationError: On the first batch: models, batch and settings do not fit together. Or there
                 is a transfer set, which only `fit` can use.
         """
+        moved = as_batch(batch, self.device)
         if self._own_loop is None:
             if self.transfer_set != Full():
                 raise ConfigurationError(
@@ -229,10 +237,14 @@ class Distiller:
                     "use fit(), or leave transfer_set out and choose the examples yourself."
                 )
             check_devices(self.student, self.teacher, self.device)
-            live = None if self.teacher is None else LiveTeacher(self.teacher, self.precision)
+            if self.captures and not self.met:
+                with own_randomness(self.seed, self.device):
+                    meet(self, moved)
+            live = None
+            if self.teacher is not None:
+                live = LiveTeacher(self.teacher, self.precision, self.captures.teacher)
             self._own_loop = self._make_update(steps=0), live
         update, live = self._own_loop
-        moved = as_batch(batch, self.device)
         return update(moved, None if live is None else live(moved))
 
     def evaluate(self, data: Any) -> Evaluation:
@@ -254,7 +266,8 @@ class Distiller:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
 
     def _make_update(self, steps: int, *, one_pass: bool = False) -> Update:
-        check_optimizer(self.optimizer, self.student)
+        adapters = [] if self.adapters is None else [self.adapters]
+        check_optimizer(self.optimizer, nn.ModuleList([self.student, *adapters]))
         forward = forward_of(self.student, self.compile, steps, self.device)
         return Update(
             self.student,
@@ -265,31 +278,10 @@ class Distiller:
             clip_norm=self.clip_norm,
             recorder=self.recorder,
             one_pass=one_pass,
+            capture=self.captures.student,
+            adapters=self.adapters,
         )
 
     def _one_pass(self, steps: int) -> bool:
         trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
         return only_watched(self.callbacks) and one_pass_pays(self.compile, self.precision, trained, steps)
-
-    def _train_epoch(
-        self, update: Update, source: Source, selected: Tensor | None, signal: TeacherSignal | None
-    ) -> dict[str, Any]:
-        epoch = self.epochs_done
-        log = StepLog(epoch)
-        learning_rate = float(self.optimizer.param_groups[0]["lr"])
-        each_step = self.schedule is not None and self.schedule_unit == "step"
-        order = selected
-        if selected is not None and source.shuffles:
-            order = epoch_order(selected, self.seed, epoch)
-        update.begin_epoch()
-        with mode(self.student, training=True):
-            for step, batch in enumerate(viewed(source.batches(order), self.transfer_set, epoch), start=1):
-                log.add(update(batch, None if signal is None else signal(batch)))
-                if each_step:
-                    advance(self.schedule)
-                tell(self, "on_step_end", step)
-        means = log.means()
-        if not each_step:
-            advance(self.schedule, means["loss"])
-        self.epochs_done += 1
-        return {**means, "learning_rate": learning_rate}

@@ -9,6 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from distillkit.engine.modes import is_compiled
+
 _LEVELS = 1 << 16
 """A unit is kept where a random whole number of 16 bits is below the rate's share of these."""
 
@@ -42,18 +44,13 @@ def plain_dropouts(module: nn.Module, device: torch.device) -> tuple[nn.Dropout,
     Dropout by another class or by a function is left alone, and so is one that has a `forward` of its own or
     works in place, and a module of which anything is compiled.
     """
-    if device.type != "cpu" or any(_is_compiled(part) for part in module.modules()):
+    if device.type != "cpu" or any(is_compiled(part) for part in module.modules()):
         return ()
     return tuple(
         part
         for part in module.modules()
         if type(part) is nn.Dropout and not part.inplace and "forward" not in vars(part)
     )
-
-
-def _is_compiled(part: nn.Module) -> bool:
-    # torch.compile(module), and module.compile()
-    return hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
 
 
 @contextmanager

@@ -83,6 +83,21 @@ def check_outputs(student: Tensor, teacher: Tensor | None, labels: Tensor | None
         _check_labels(labels, student)
 
 
+def check_features(student: Mapping[str, Tensor]) -> None:
+    """Refuse features of the student through which no gradient reaches it.
+
+    Raises:
+        ConfigurationError: Names the first.
+    """
+    for name, feature in student.items():
+        if not feature.requires_grad:
+            raise ConfigurationError(
+                f"What the student's layer {name!r} gives carries no gradient, so nothing would be learnt "
+                "from it: all before it is frozen, or it is within torch's checkpoint() (use_reentrant=False "
+                "keeps gradients)."
+            )
+
+
 def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) -> None:
     """Refuse logits and labels of a whole set that cannot be compared.
 

@@ -1,4 +1,4 @@
-"""Modules in training or evaluation mode for a while, then as they were."""
+"""The state of modules: training or evaluation mode for a while, then as it was; compiled or not."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
         # not by train(), which would reach the children
         for part in changed:
             part.training = not training
+
+
+def is_compiled(part: nn.Module) -> bool:
+    """Whether a module is compiled, by `torch.compile(module)` or by `module.compile()`."""
+    return hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None

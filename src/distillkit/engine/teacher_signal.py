@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.engine.batch import Batch, rows_of
+from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.modes import mode
 from distillkit.engine.precision import Precision
 from distillkit.engine.sources import Source
@@ -18,7 +19,6 @@ from distillkit.engine.teacher_cache import TeacherCache, cache_key
 from distillkit.engine.views import viewed
 from distillkit.errors import ConfigurationError
 from distillkit.functional.precise import at_least_float32
-from distillkit.outputs import call, logits_of
 from distillkit.transfer_sets import TransferSet
 from distillkit.typing import Outputs
 
@@ -32,10 +32,10 @@ _MOST_BYTES = 4 * 2**30
 
 
 class LiveTeacher:
-    """A teacher that answers each batch when it is asked."""
+    """A teacher that answers each batch when it is asked, with what its layers give where that is wanted."""
 
-    def __init__(self, teacher: nn.Module, precision: Precision) -> None:
-        self._teacher, self._precision = teacher, precision
+    def __init__(self, teacher: nn.Module, precision: Precision, capture: Capture | None = None) -> None:
+        self._teacher, self._precision, self._capture = teacher, precision, capture
         self._parts = tuple(teacher.modules())
 
     def __call__(self, batch: Batch) -> Outputs:
@@ -44,7 +44,8 @@ class LiveTeacher:
         training = any(part.training for part in self._parts)
         evaluating = mode(self._teacher, training=False) if training else nullcontext()
         with evaluating, torch.no_grad(), self._precision.autocast():
-            return Outputs(logits_of(call(self._teacher, batch.inputs), "The teacher").detach())
+            said = outputs_of(self._teacher, batch.inputs, "The teacher", self._capture)
+        return Outputs(said.logits.detach(), {name: one.detach() for name, one in said.features.items()})
 
 
 class CachedTeacher:
@@ -66,13 +67,22 @@ TeacherSignal = LiveTeacher | CachedTeacher
 
 
 def refuse_unsound_cache(
-    cache: TeacherCacheMode | TeacherCache, source: Source, transfer_set: TransferSet
+    cache: TeacherCacheMode | TeacherCache,
+    source: Source,
+    transfer_set: TransferSet,
+    *,
+    capture: Capture | None = None,
 ) -> None:
-    """Refuse `on` where a kept answer could belong to another view, or to no example.
+    """Refuse `on` where a kept answer could belong to another view, to no example, or not be enough.
 
     Raises:
         ConfigurationError: Says why.
     """
+    if cache == "on" and capture is not None:
+        raise ConfigurationError(
+            "teacher_cache='on' keeps a teacher's logits, and this loss looks at its layers too: use "
+            "teacher_cache='auto' or 'off', with which the teacher runs live."
+        )
     if cache == "on" and not transfer_set.same_view:
         raise ConfigurationError(
             f"{type(transfer_set).__name__} shows an example differently each time, so a kept answer of the "
@@ -93,15 +103,21 @@ def teacher_signal(
     transfer_set: TransferSet,
     precision: Precision,
     cache: TeacherCacheMode | TeacherCache,
+    capture: Capture | None = None,
 ) -> TeacherSignal:
     """The teacher's answers to a transfer set, kept where that is sound.
+
+    A teacher whose layers are looked at runs live, whatever the view: what they give is seldom small.
 
     `auto` and a `TeacherCache` keep them where the view is the same each time and the data are tensors; `on`
     also for a data set that the caller vouches for; `off` never. A few rows are asked again, in another batch
     and as of another epoch, before a cache is trusted; where they differ the teacher answers live, with a
     warning.
     """
-    live = LiveTeacher(teacher, precision)
+    live = LiveTeacher(teacher, precision, capture)
+    if capture is not None:
+        logger.info("The teacher runs live: the loss looks at its layers.")
+        return live
     sound = transfer_set.same_view and source.size is not None and (source.unchanging or cache == "on")
     if cache == "off" or not sound:
         return live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -12,14 +13,14 @@ from torch.optim import Optimizer
 
 from distillkit.engine.batch import Batch
 from distillkit.engine.dropout import cheap_masks, plain_dropouts
-from distillkit.engine.first_batch import check_contributions, check_outputs
+from distillkit.engine.features.capture import Capture, outputs_of
+from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
 from distillkit.engine.one_pass.stepping import TakingOver
 from distillkit.engine.precision import Precision
 from distillkit.engine.recording import Recorder, only_tensors, recorded
 from distillkit.engine.stepping import PlainStepping, Stepping
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
-from distillkit.outputs import call, logits_of
 from distillkit.typing import LossFn, Outputs
 
 
@@ -37,11 +38,16 @@ class Update:
         clip_norm: float | None,
         recorder: Recorder | None = None,
         one_pass: bool = False,
+        capture: Capture | None = None,
+        adapters: nn.Module | None = None,
     ) -> None:
+        self._capture, self._adapters = capture, adapters
         self._forward, self._loss, self._precision = forward, loss, precision
         # a compiled student draws as its compiler says
         self._dropouts = plain_dropouts(student, precision.device) if forward is student else ()
         parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
+        if adapters is not None:
+            parameters += adapters.parameters()
         self._plain = PlainStepping(parameters, optimizer, precision, clip_norm)
         self._stepping: Stepping = self._plain
         self._taking_over = (
@@ -87,9 +93,10 @@ class Update:
     def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         with self._stepping.standing():
             with self._precision.autocast():
-                student = Outputs(logits_of(self._student_output(batch), "The student"))
+                student = self._student_outputs(batch)
                 if not self._checked:
                     check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
+                    check_features(student.features)
                 contributions = contributions_of(
                     self._loss, student=student, teacher=teacher, labels=batch.labels
                 )
@@ -103,12 +110,13 @@ class Update:
         self._first_of_epoch = False
         return {name: value.detach() for name, value in contributions.items()}
 
-    def _student_output(self, batch: Batch) -> Any:
+    def _student_outputs(self, batch: Batch) -> Outputs:
         try:
-            return call(self._forward, batch.inputs)
+            said = outputs_of(self._forward, batch.inputs, "The student", self._capture)
         except ValueError as error:
             explain_batch_of_one(error)
             raise
+        return said if self._adapters is None else replace(said, adapters=self._adapters)
 
 
 def explain_batch_of_one(error: ValueError) -> None:

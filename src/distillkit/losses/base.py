@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
@@ -52,6 +52,27 @@ class Loss(Policy):
         return True
 
     @property
+    def student_layers(self) -> tuple[str, ...]:
+        """The student's layers that it looks at, by module name or pattern; by default none.
+
+        What these give in the forward pass is in `student.features`.
+        """
+        return ()
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """The teacher's layers that it looks at; as `student_layers`."""
+        return ()
+
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
+        """What it learns itself, such as a regressor, made to fit what both sides say of a batch.
+
+        The Distiller makes it once, when there is a first batch, trains it beside the student, keeps it out
+        of the student, and hands it to every call as `student.adapters`. By default there is nothing.
+        """
+        return None
+
+    @property
     def gradient_is_of_the_value(self) -> bool:
         """Whether the gradient is the derivative of the value; not where a part of the loss is held fixed."""
         return True
@@ -61,8 +82,30 @@ class Loss(Policy):
         """The value of `kind`."""
         return str(cls.model_fields["kind"].default)
 
+    def learnt(self, student: Outputs) -> nn.Module:
+        """What the loss learns itself, as `adapters` made it.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if student.adapters is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} learns something itself, which Distiller makes and trains; in a "
+                "program of your own, make it by the loss's adapters(), train it, and give it to "
+                "Outputs(..., adapters=...)."
+            )
+        return student.adapters
+
     def teacher_logits(self, teacher: Outputs | None) -> Logits:
         """The teacher's logits.
+
+        Raises:
+            ConfigurationError: There is no teacher.
+        """
+        return self.teachers(teacher).logits
+
+    def teachers(self, teacher: Outputs | None) -> Outputs:
+        """What the teacher said.
 
         Raises:
             ConfigurationError: There is no teacher.
@@ -72,7 +115,7 @@ class Loss(Policy):
                 f"{type(self).__name__} compares the student with a teacher, and there is none: give the "
                 "Distiller a teacher, or use HardLabels alone."
             )
-        return teacher.logits
+        return teacher
 
     def true_labels(self, labels: Labels | None) -> Labels:
         """The labels.

@@ -8,12 +8,13 @@ from typing import Literal
 from torch import Tensor
 
 from distillkit.functional import swap_wrong_predictions
+from distillkit.losses.around import Around
 from distillkit.losses.base import Loss
 from distillkit.losses.soft_targets import SoftTargets
 from distillkit.typing import Labels, Outputs
 
 
-class CorrectedTeacher(Loss):
+class CorrectedTeacher(Around):
     """Another loss, with a teacher that gives the true class what it gave the class that it predicted.
 
     Where the teacher is wrong, its logits of the predicted and of the true class are exchanged; all others,
@@ -34,16 +35,6 @@ class CorrectedTeacher(Loss):
     kind: Literal["corrected_teacher"] = "corrected_teacher"
     loss: Loss = SoftTargets(temperature=4.0)
     """The loss that sees the corrected teacher."""
-
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """As the loss inside."""
-        return self.loss.is_mean_over_examples
-
-    @property
-    def gradient_is_of_the_value(self) -> bool:
-        """As the loss inside."""
-        return self.loss.gradient_is_of_the_value
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch."""

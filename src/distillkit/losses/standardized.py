@@ -8,12 +8,13 @@ from typing import Literal
 from torch import Tensor
 
 from distillkit.functional import standardize_logits
+from distillkit.losses.around import Around
 from distillkit.losses.base import Loss
 from distillkit.losses.soft_targets import SoftTargets
 from distillkit.typing import Labels, Outputs
 
 
-class Standardized(Loss):
+class Standardized(Around):
     """Another loss, on both sides' logits less their mean and over their standard deviation.
 
     Each row's z-score says how the classes stand to each other and not how large the logits are, which a
@@ -34,16 +35,6 @@ class Standardized(Loss):
     kind: Literal["standardized"] = "standardized"
     loss: Loss = SoftTargets(temperature=2.0)
     """The loss that sees the standardised logits."""
-
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """As the loss inside."""
-        return self.loss.is_mean_over_examples
-
-    @property
-    def gradient_is_of_the_value(self) -> bool:
-        """As the loss inside."""
-        return self.loss.gradient_is_of_the_value
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeFloat, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.losses.base import Loss
@@ -59,6 +60,23 @@ class WeightedSum(Loss):
         """Whether it is in all terms of weight above 0."""
         return all(term.gradient_is_of_the_value for term in self._counted().values())
 
+    @property
+    def student_layers(self) -> tuple[str, ...]:
+        """Those of all terms of weight above 0."""
+        return tuple(layer for term in self._counted().values() for layer in term.student_layers)
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """Those of all terms of weight above 0."""
+        return tuple(layer for term in self._counted().values() for layer in term.teacher_layers)
+
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
+        """Those of all terms of weight above 0, in their order; an empty list of one that learns nothing."""
+        each = [term.adapters(student=student, teacher=teacher) for term in self._counted().values()]
+        if all(one is None for one in each):
+            return None
+        return nn.ModuleList([nn.ModuleList() if one is None else one for one in each])
+
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch."""
         return torch.stack(
@@ -69,13 +87,26 @@ class WeightedSum(Loss):
         self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
     ) -> dict[str, Tensor]:
         """Each term of weight above 0, times its weight."""
+        counted = self._counted()
         return {
-            name: self.weights[name] * term(student=student, teacher=teacher, labels=labels)
-            for name, term in self._counted().items()
+            name: self.weights[name] * counted[name](student=own, teacher=teacher, labels=labels)
+            for name, own in zip(counted, _with_their_adapters(student, len(counted)), strict=True)
         }
 
     def _counted(self) -> dict[str, Loss]:
         return {name: term for name, term in self.terms.items() if not _is_zero(self.weights[name])}
+
+
+def _with_their_adapters(student: Outputs, terms: int) -> list[Outputs]:
+    """The student's side for each term, with what that one learns."""
+    if student.adapters is None:
+        return [student] * terms
+    each = student.adapters.children()
+    return [replace(student, adapters=None if _learns_nothing(one) else one) for one in each]
+
+
+def _learns_nothing(adapters: nn.Module) -> bool:
+    return isinstance(adapters, nn.ModuleList) and not len(adapters)
 
 
 def _is_zero(weight: object) -> bool:

@@ -1,0 +1,57 @@
+"""One pass over a transfer set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from distillkit.engine.callbacks import tell
+from distillkit.engine.modes import mode
+from distillkit.engine.order import epoch_order
+from distillkit.engine.settings import advance
+from distillkit.engine.sources import Source
+from distillkit.engine.step_log import StepLog
+from distillkit.engine.teacher_signal import TeacherSignal
+from distillkit.engine.update import Update
+from distillkit.engine.views import viewed
+
+if TYPE_CHECKING:
+    from distillkit.engine.distiller import Distiller
+
+
+def train_epoch(
+    distiller: Distiller,
+    update: Update,
+    source: Source,
+    selected: Tensor | None,
+    signal: TeacherSignal | None,
+) -> dict[str, Any]:
+    """Train a Distiller's student for one epoch; return its row of the history but for the epoch's number.
+
+    Args:
+        distiller: Whose student, schedule and callbacks they are.
+        update: Makes the updates.
+        source: Where the examples are.
+        selected: The numbers of those that the transfer set chooses; `None` of a stream.
+        signal: The teacher's answers.
+    """
+    epoch, schedule = distiller.epochs_done, distiller.schedule
+    log = StepLog(epoch)
+    learning_rate = float(distiller.optimizer.param_groups[0]["lr"])
+    each_step = schedule is not None and distiller.schedule_unit == "step"
+    order = selected
+    if selected is not None and source.shuffles:
+        order = epoch_order(selected, distiller.seed, epoch)
+    update.begin_epoch()
+    with mode(distiller.student, training=True):
+        for step, batch in enumerate(viewed(source.batches(order), distiller.transfer_set, epoch), start=1):
+            log.add(update(batch, None if signal is None else signal(batch)))
+            if each_step:
+                advance(schedule)
+            tell(distiller, "on_step_end", step)
+    means = log.means()
+    if not each_step:
+        advance(schedule, means["loss"])
+    distiller.epochs_done += 1
+    return {**means, "learning_rate": learning_rate}

@@ -1,0 +1,53 @@
+"""The layers that a loss looks at, found in both sides."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from torch import nn
+
+from distillkit.engine.compiling import CompileMode
+from distillkit.engine.features.capture import Capture
+from distillkit.losses import Loss
+from distillkit.typing import LossFn
+
+logger = logging.getLogger("distillkit")
+
+
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """What is taken of each side; `None` where the loss looks at no layer of it."""
+
+    student: Capture | None = None
+    teacher: Capture | None = None
+
+    def __bool__(self) -> bool:
+        return self.student is not None or self.teacher is not None
+
+    def compile_mode(self, asked: CompileMode) -> CompileMode:
+        """How updates are compiled: as asked, and not at all where hooks have to be seen."""
+        if not self or asked == "off":
+            return asked
+        logger.log(
+            logging.INFO if asked == "auto" else logging.WARNING,
+            "Nothing is compiled or recorded: the loss looks at features, and the hooks that take them would "
+            "be lost.",
+        )
+        return "off"
+
+
+def captures_for(loss: LossFn, *, student: nn.Module, teacher: nn.Module | None) -> Captures:
+    """What a loss asks for.
+
+    Raises:
+        ConfigurationError: A layer that it names is not there.
+    """
+    if not isinstance(loss, Loss):
+        return Captures()
+    return Captures(
+        Capture(student, loss.student_layers, "The student") if loss.student_layers else None,
+        Capture(teacher, loss.teacher_layers, "The teacher")
+        if teacher is not None and loss.teacher_layers
+        else None,
+    )

@@ -1,0 +1,40 @@
+"""The root of the losses that change what another one sees."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from distillkit.losses.base import Loss
+from distillkit.typing import Outputs
+
+
+class Around(Loss):
+    """Another loss, on outputs that are changed first; it promises and asks for what that one does."""
+
+    kind: str
+    loss: Loss
+    """The loss inside."""
+
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """As the loss inside."""
+        return self.loss.is_mean_over_examples
+
+    @property
+    def gradient_is_of_the_value(self) -> bool:
+        """As the loss inside."""
+        return self.loss.gradient_is_of_the_value
+
+    @property
+    def student_layers(self) -> tuple[str, ...]:
+        """Those of the loss inside."""
+        return self.loss.student_layers
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """Those of the loss inside."""
+        return self.loss.teacher_layers
+
+    def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
+        """What the loss inside learns."""
+        return self.loss.adapters(student=student, teacher=teacher)

@@ -1,0 +1,55 @@
+"""Correlation congruence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from distillkit.functional import correlation_distance
+from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.typing import Labels, Outputs
+
+
+class CC(FeatureLoss):
+    """Squared distance of both sides' correlations between examples, summed over the pairs of layers.
+
+    ‖C_S − C_T‖² / batch², with C the Gaussian kernel of the features at length 1, by its Taylor series; the
+    formula is at `functional.correlation_distance`. Nothing is learnt between the layers, which may be of any
+    shape; the paper takes the one before the logits.
+
+    It looks across the examples of a batch: the batch size is a setting of this loss.
+
+    γ and the order are the paper's. Much published code has another loss of this name, a product of
+    differences of examples that follow each other in the batch.
+
+    Example:
+        >>> CC(layers={"avgpool": "avgpool"})
+        CC(kind='cc', layers={'avgpool': 'avgpool'}, gamma=0.4, order=2)
+
+    Reference:
+        Peng, Jin, Liu, Zhou, Wu, Liu, Li, Zhang, Correlation Congruence for Knowledge Distillation, ICCV
+        2019, §3.
+    """
+
+    kind: Literal["cc"] = "cc"
+    gamma: float = Field(default=0.4, gt=0)
+    """γ > 0 of the kernel; larger looks at nearer examples."""
+    order: int = Field(default=2, ge=1)
+    """Of the Taylor series, ≥ 1."""
+
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """No: it relates the examples of a batch."""
+        return False
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch; `labels` are not looked at."""
+        return torch.stack(
+            [
+                correlation_distance(student=one, teacher=other, gamma=self.gamma, order=self.order)
+                for one, other in self.pairs(student, teacher)
+            ]
+        ).sum()

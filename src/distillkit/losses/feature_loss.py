@@ -1,0 +1,70 @@
+"""The root of the losses that compare layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+from distillkit.layer_names import layers_like, no_such_layer
+from distillkit.losses.base import Loss
+from distillkit.typing import Outputs
+
+
+class FeatureLoss(Loss):
+    """What compares layers of the student with layers of the teacher.
+
+    A new one is a class with a `kind` and a `__call__`, which asks `pairs` for what the layers gave.
+
+    Example:
+        >>> from typing import Literal
+        >>> class Apart(FeatureLoss):
+        ...     kind: Literal["apart"] = "apart"
+        ...     def __call__(self, *, student, teacher, labels):
+        ...         return sum((s - t).square().mean() for s, t in self.pairs(student, teacher))
+        >>> Apart(layers={"layer*": "stages.*"})
+        Apart(kind='apart', layers={'layer*': 'stages.*'})
+    """
+
+    kind: str
+    layers: dict[str, str] = Field(min_length=1)
+    """Module names, student's layer to teacher's; patterns as `layer*` pair what they find, in order."""
+
+    @property
+    def student_layers(self) -> tuple[str, ...]:
+        """The student's side of `layers`."""
+        return tuple(self.layers)
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """The teacher's side of `layers`."""
+        return tuple(self.layers.values())
+
+    def pairs(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
+        """What the layers gave, the student's beside the teacher's, each `[batch, ...]`.
+
+        Raises:
+            ConfigurationError: There is no teacher, or a layer or its counterpart is missing.
+        """
+        taught = self.teachers(teacher).features
+        found = []
+        for of_student, of_teacher in self.layers.items():
+            left = _names(of_student, student.features, "The student")
+            right = _names(of_teacher, taught, "The teacher")
+            if len(left) != len(right):
+                raise ConfigurationError(
+                    f"Layers are paired in order, and {of_student!r} are {len(left)} of the student "
+                    f"({', '.join(left)}), {of_teacher!r} {len(right)} of the teacher ({', '.join(right)}): "
+                    "name them one by one."
+                )
+            found += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
+        return found
+
+
+def _names(pattern: str, features: Mapping[str, object], who: str) -> list[str]:
+    names = layers_like(pattern, features)
+    if not names:
+        raise no_such_layer(pattern, features, f"Among what was taken, {who.lower()}")
+    return names

@@ -1,0 +1,65 @@
+"""Relational knowledge distillation."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import torch
+from pydantic import NonNegativeFloat, model_validator
+from torch import Tensor
+
+from distillkit.errors import ConfigurationError
+from distillkit.functional import relational_angle, relational_distance
+from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.typing import Labels, Outputs
+
+
+class RKD(FeatureLoss):
+    """Huber distance of both sides' distances and angles between examples, summed over the pairs of layers.
+
+    λ_D · (distances between two examples, over their mean) + λ_A · (cosines of the angles that three examples
+    form); the formulas are at `functional.relational_distance` and `functional.relational_angle`. Nothing is
+    learnt between the layers, which may be of any shape; the paper takes the one before the logits.
+
+    It looks across the examples of a batch: the batch size is a setting of this loss. Angles take time and
+    memory as batch³; a part of weight 0 is not computed.
+
+    The weights are the paper's for classification, beside `HardLabels`. Means are over distinct examples;
+    its code counts an example's distance to itself too.
+
+    Example:
+        >>> RKD(layers={"avgpool": "avgpool"})
+        RKD(kind='rkd', layers={'avgpool': 'avgpool'}, distance_weight=25.0, angle_weight=50.0)
+
+    Reference:
+        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019, §3.2.
+    """
+
+    kind: Literal["rkd"] = "rkd"
+    distance_weight: NonNegativeFloat = 25.0
+    """λ_D ≥ 0 of the distances between two examples."""
+    angle_weight: NonNegativeFloat = 50.0
+    """λ_A ≥ 0 of the angles between three."""
+
+    @model_validator(mode="after")
+    def _one_part_counts(self) -> Self:
+        if self.distance_weight == 0 and self.angle_weight == 0:
+            raise ConfigurationError("Both weights of RKD are 0; give a part a weight above 0.")
+        return self
+
+    @property
+    def is_mean_over_examples(self) -> bool:
+        """No: it relates the examples of a batch."""
+        return False
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch; `labels` are not looked at."""
+        parts = [(self.distance_weight, relational_distance), (self.angle_weight, relational_angle)]
+        return torch.stack(
+            [
+                weight * part(student=one, teacher=other)
+                for one, other in self.pairs(student, teacher)
+                for weight, part in parts
+                if weight != 0
+            ]
+        ).sum()

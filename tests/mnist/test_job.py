@@ -164,7 +164,7 @@ def test_the_loss_of_a_sweep_is_the_protocols(few_digits: MnistData, tmp_path: P
     own = sweep(modern, laboratory(few_digits), tmp_path / "own", **grid)
     summed = sweep(modern, laboratory(few_digits), tmp_path / "sum", **grid, losses=[PLAIN_SUM])
     assert [row["name"] for row in own] == ["teacher", "D8-noKD", "D8-T4"]
-    assert own[-1]["config"]["loss"]["weights"] == {"soft": 0.9, "hard": 0.1}
+    assert own[-1]["config"]["loss"]["weights"] == {"soft": 0.95, "hard": 0.05}
     assert [row["name"] for row in summed][-1] == f"D8-{PLAIN_SUM}-T4"
     assert read_settings(tmp_path / "own")["losses"] == []
 

@@ -149,10 +149,10 @@ MODERN = Protocol(
         epochs=150,
         batch_size=256,
         clip_norm=None,
-        optimizer=AdamW(learning_rate=1.5e-3, weight_decay=0.0),
+        optimizer=AdamW(learning_rate=3e-3, weight_decay=0.0),
         schedule=WarmUpAndFall(warm_up=0.05),
     ),
-    hard_label_weight=0.1,
+    hard_label_weight=0.05,
 )
 
 PROTOCOLS = {protocol.name: protocol for protocol in (REPORT_2025, REPORT_2025_CODE, HINTON_2015, MODERN)}

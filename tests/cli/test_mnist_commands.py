@@ -249,3 +249,11 @@ def test_verbose_says_what_the_engine_decides() -> None:
     told = call("-v", *SMALL_SWEEP, "--out", "told")
     assert "students train in stacks of at most 3" in told.stderr
     assert "torch.compile is off" in told.stderr
+
+
+def test_the_module_is_the_command() -> None:
+    """`python -m distillkit`, where the script is not on the path."""
+    outcome = subprocess.run(
+        [sys.executable, "-m", "distillkit", "--version"], capture_output=True, text=True, check=True
+    )
+    assert outcome.stdout == CliRunner().invoke(app, ["--version"]).stdout

@@ -93,6 +93,7 @@ def test_what_a_model_may_do() -> None:
     assert (by_name["twice"].runs, by_name["twice"].multiply_adds) == (2, 2 * 5 * 16)
     assert (by_name["never"].runs, by_name["never"].output) == (0, None)
     assert by_name["recurrent"].output is None
+    assert [one.name for one in found.layers if one.gives_the_answer] == ["head"]
     assert "Linear" not in found.not_counted
     assert found.parameters == 2 * 20 + 4 * 7 + sum(one.numel() for one in nn.GRU(4, 4).parameters())
 

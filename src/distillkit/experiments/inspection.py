@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from distillkit.engine.modes import is_compiled, mode
 from distillkit.errors import ConfigurationError
-from distillkit.outputs import call
+from distillkit.outputs import call, logits_of
 
 EXAMPLES = 2
 """Examples in the batch that a model is asked."""
@@ -178,8 +178,9 @@ class _Seen:
     def _end(self, name: str, counter: FlopCounterMode, _part: nn.Module, _inputs: Any, output: Any) -> None:
         self.runs[name] += 1
         self.operations[name] += counter.get_total_flops() - self._before[name].pop()
-        if output is not self._latest:
-            self._latest, self.last = output, []
+        given = _answer(output) if name == "" else output
+        if given is not self._latest:
+            self._latest, self.last = given, []
         self.last.append(name)
         if isinstance(output, Tensor) and output.dim() and output.shape[0] == EXAMPLES:
             self.shapes[name] = tuple(output.shape[1:])
@@ -198,6 +199,14 @@ def _whole_attention() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _answer(output: Any) -> Any:
+    """The logits in a model's output, or all of it where there are none."""
+    try:
+        return logits_of(output)
+    except ConfigurationError:
+        return output
 
 
 def _parameters(module: nn.Module) -> int:

@@ -10,6 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from distillkit.mnist.data import MnistData
 
+collect_ignore = ["plugins/third_party"]
+"""Somebody else's package, which is built and installed by a test and not looked into."""
+
 
 @pytest.fixture(scope="session")
 def few_digits() -> MnistData:

@@ -26,6 +26,7 @@ LAYER = {
     "transfer_sets": 2,
     "ensemble": 2,
     "metrics": 2,
+    "testing": 2,
     "engine": 3,
     "experiments": 4,
     "mnist": 4,
@@ -39,6 +40,7 @@ SAME_LAYER = {
     ("policy", "errors"),
     ("policy", "yaml_io"),
     ("ensemble", "outputs"),
+    ("testing", "losses"),
     ("mnist", "experiments"),
 }
 """Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""
@@ -52,6 +54,7 @@ PUBLIC = {
     "distillkit.functional",
     "distillkit.losses",
     "distillkit.metrics",
+    "distillkit.testing",
     "distillkit.transfer_sets",
     "distillkit.typing",
 }

@@ -76,6 +76,7 @@ def test_a_plug_in_is_meant_too(install: Install) -> None:
     ("source", "target"),
     [
         ("raise RuntimeError('no luck')", "plug_three:Foreign"),
+        ("import sys; sys.exit('no luck')", "plug_three:Foreign"),
         ("import a_package_that_is_not_installed", "plug_three:Foreign"),
         ("1 +", "plug_three:Foreign"),
         ("", "plug_three:Foreign"),
@@ -110,8 +111,10 @@ def test_a_built_in_kind_is_not_taken_over_unseen(install: Install) -> None:
 
 
 def test_two_plug_ins_with_one_kind_name_both(install: Install) -> None:
-    """Two packages that bring one kind are an error that names both."""
+    """Two packages that bring one kind are an error that names both, for that kind and no other."""
     for module in ("plug_six", "plug_seven"):
         install(module, SOURCE.format(name="Foreign", kind="foreign"), foreign=f"{module}:Foreign")
     with pytest.raises(ConfigurationError, match=r"have the kind 'foreign': plug_\w+:Foreign and plug_"):
         Loss.from_dict({"kind": "foreign"})
+    assert Loss.from_dict({"kind": "hard_labels"}).to_dict()["kind"] == "hard_labels"
+    assert "foreign" in Loss.kinds()

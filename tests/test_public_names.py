@@ -36,6 +36,7 @@ INTENDED = {
         "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",
         "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",
     ],
+    "distillkit.testing": ["check_loss"],
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],

@@ -93,20 +93,8 @@ class Policy(BaseModel):
 
     @classmethod
     def plugins(cls) -> dict[str, EntryPoint]:
-        """The entry points of this family by name, not loaded.
-
-        Raises:
-            ConfigurationError: Two packages bring one name.
-        """
-        points: dict[str, EntryPoint] = {}
-        for point in entry_points(group=cls.family):
-            other = points.setdefault(point.name, point)
-            if other.value != point.value:
-                raise ConfigurationError(
-                    f"Two plug-ins have the kind {point.name!r}: {other.value} and {point.value}; "
-                    "uninstall one of them."
-                )
-        return points
+        """The entry points of this family by name, not loaded; of a name that two packages bring, one."""
+        return {point.name: point for point in reversed(tuple(entry_points(group=cls.family)))}
 
     @classmethod
     def kinds(cls) -> list[str]:
@@ -128,7 +116,7 @@ class Policy(BaseModel):
                 f"A {what} needs the field 'kind', one of {', '.join(cls.kinds())}; got {came}."
             )
         # A plug-in is loaded even where the kind is known: if it defines another class, that is an error.
-        if (point := cls.plugins().get(kind)) is not None:
+        if (point := cls._plugin(kind)) is not None:
             cls._load(point)
         elif kind not in cls._kinds:
             raise ConfigurationError(
@@ -138,10 +126,20 @@ class Policy(BaseModel):
         return cls._kinds[kind]
 
     @classmethod
+    def _plugin(cls, kind: str) -> EntryPoint | None:
+        points = tuple(entry_points(group=cls.family, name=kind))
+        values = dict.fromkeys(point.value for point in points)
+        if len(values) > 1:
+            raise ConfigurationError(
+                f"Two plug-ins have the kind {kind!r}: {' and '.join(values)}; uninstall one of them."
+            )
+        return points[0] if points else None
+
+    @classmethod
     def _load(cls, point: EntryPoint) -> None:
         try:
             loaded = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(
                 f"The plug-in {point.name!r} ({point.value}) could not be loaded: {error!r}; "
                 "mend or uninstall the package that brings it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import pytest
@@ -64,3 +65,19 @@ def test_a_kind_is_described_by_its_docstring_and_where_it_is_from() -> None:
     assert box.source == f"module {Box.__module__}"
     assert {field.name: field.description for field in box.fields}["width"] == "How wide it is."
     assert "kind" not in {field.name for field in box.fields}
+
+
+def test_a_kind_that_no_file_can_hold_is_described_by_the_reason() -> None:
+    """A field that JSON has no form for; the other kinds are there all the same."""
+
+    class Drawn(Shape):
+        """By a function."""
+
+        kind: Literal["drawn"] = "drawn"
+        function: Callable[[float], float] = abs
+
+    described = {one.kind: one for one in describe_family(Shape)}
+    assert described["drawn"].problem is not None
+    assert described["drawn"].problem.startswith("The settings of Drawn cannot be described")
+    assert described["box"].problem is None
+    del Shape._kinds["drawn"]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from distillkit.cli import folders, policies, reproduce, sweep, train
+from distillkit.cli import folders, inspect_model, new, policies, reproduce, schema, sweep, train
 from distillkit.cli.commands import Commands, ListsCommand, end_on_sigterm
 from distillkit.cli.console import stdout
 from distillkit.cli.logs import show_logs
@@ -25,6 +25,9 @@ app.command("report")(folders.report)
 app.command("verify")(folders.verify)
 app.command("losses")(policies.losses)
 app.command("transfer-sets")(policies.transfer_sets)
+app.command("inspect", cls=ListsCommand)(inspect_model.inspect)
+app.add_typer(new.app, name="new")
+app.command("schema")(schema.schema)
 
 
 def _version(wanted: bool) -> None:

@@ -109,7 +109,7 @@ def code_file(path: Path | None) -> Iterator[CodeFile | None]:
 
 def _module_name(path: Path) -> str:
     if path.suffix != ".py" or not path.is_file():
-        raise ConfigurationError(f"--code wants a Python file (NAME.py), and {path} is none.")
+        raise ConfigurationError(f"Code comes from a Python file (NAME.py), and {path} is none.")
     name = path.stem
     if "." in name:
         raise ConfigurationError(f"{path.name} has a dot in its name, so Python cannot import it: rename it.")

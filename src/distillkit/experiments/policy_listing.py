@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any
 
+from pydantic import PydanticUserError
+
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
 
@@ -36,7 +38,7 @@ class PolicyDescription:
     schema: dict[str, Any]
     """The JSON Schema of its settings."""
     problem: str | None = None
-    """Why a plug-in cannot be used; then it has no fields."""
+    """Why it cannot be used, or not from a file; then it has no fields."""
 
 
 def describe_family(family: type[Policy]) -> list[PolicyDescription]:
@@ -56,9 +58,14 @@ def describe_family(family: type[Policy]) -> list[PolicyDescription]:
 def _describe(family: type[Policy], kind: str, plugin: EntryPoint | None) -> PolicyDescription:
     try:
         found = family.kind_class(kind)
+        schema = found.model_json_schema()
     except ConfigurationError as error:
         return PolicyDescription(kind, _source(None, plugin), "", (), {}, problem=str(error))
-    schema = found.model_json_schema()
+    except PydanticUserError as error:
+        problem = (
+            f"The settings of {found.__name__} cannot be described, nor written to a file: {error.message}."
+        )
+        return PolicyDescription(kind, _source(found, plugin), "", (), {}, problem=problem)
     required = set(schema.get("required", ()))
     fields = tuple(
         FieldDescription(

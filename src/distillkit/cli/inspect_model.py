@@ -1,0 +1,216 @@
+"""`distillkit inspect`: the modules of a model, and which of them pair with another's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from distillkit.cli import options
+from distillkit.cli.console import stderr, stdout
+
+if TYPE_CHECKING:
+    from distillkit.experiments.inspection import LayerDescription, ModelDescription
+    from distillkit.experiments.layer_pairs import LayerPair
+
+
+def inspect(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model of torchvision by name, or FILE.py:FUNCTION that returns one. The file is run: "
+            "name one that you trust.",
+            show_default=False,
+        ),
+    ],
+    teacher: Annotated[
+        str | None,
+        typer.Argument(help="Another: suggests layers of the two to compare.", show_default=False),
+    ] = None,
+    shape: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--input",
+            help="Shape of one example, without the batch: --input 1 28 28; 3 224 224 for torchvision's.",
+            show_default=False,
+        ),
+    ] = None,
+    integers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="The example is of integers below this: a number of tokens.", show_default=False
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Show modules of at most as many names: 1 shows layer1, not layer1.0.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """The modules of a model, what they give, parameters and multiply-adds.
+
+    [dim]distillkit inspect resnet18[/]
+
+    [dim]distillkit inspect models.py:small_net --input 1 28 28[/]
+
+    [dim]distillkit inspect mobilenet_v2 resnet50 --depth 1[/]
+    """
+    from distillkit.experiments.layer_pairs import suggest_pairs
+
+    named = [model] if teacher is None else [model, teacher]
+    # what a model's file prints of itself is no result
+    with redirect_stdout(sys.stderr):
+        found = _described(named, shape, integers)
+    pairs = suggest_pairs(found[0], found[1]) if teacher is not None else None
+    if as_json:
+        outcome: dict[str, Any] = {
+            "models": [_as_data(name, one) for name, one in zip(named, found, strict=True)],
+            "suggested_pairs": None if pairs is None else [_pair(one) for one in pairs],
+        }
+        json.dump(outcome, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    for name, one in zip(named, found, strict=True):
+        _show(name, one, depth)
+    if pairs is not None:
+        _suggest(pairs)
+
+
+def _described(
+    named: Sequence[str], shape: Sequence[int] | None, integers: int | None
+) -> list[ModelDescription]:
+    from distillkit.errors import ConfigurationError
+    from distillkit.experiments.code_file import CodeFile, code_file
+    from distillkit.experiments.inspection import describe_model, example_batch
+    from distillkit.experiments.model_sources import FunctionModel, ModelSource, TorchvisionModel
+
+    if shape is None and any(_file_and_function(name) for name in named):
+        raise ConfigurationError(
+            "Which inputs a function's model takes is not known: give the shape of one example, without the "
+            "batch, --input 1 28 28, say."
+        )
+    inputs = example_batch(shape or (3, 224, 224), integers_below=integers)
+    described = []
+    with ExitStack() as stack:
+        files: dict[Path, CodeFile | None] = {}
+        for name in named:
+            place = _file_and_function(name)
+            source: ModelSource
+            code = None
+            if place is None:
+                source = TorchvisionModel(name=name)
+            else:
+                file, function = place
+                if file not in files:
+                    files[file] = stack.enter_context(code_file(file))
+                code, source = files[file], FunctionModel(function=function)
+            described.append(describe_model(source.build(code), inputs, name))
+    return described
+
+
+def _file_and_function(name: str) -> tuple[Path, str] | None:
+    """The two of `FILE.py:FUNCTION`; `None` for the name of a model."""
+    from distillkit.errors import ConfigurationError
+
+    file, colon, function = name.rpartition(":")
+    if not colon:
+        if name.endswith(".py"):
+            raise ConfigurationError(f"Name the function of {name} that returns the model: {name}:FUNCTION.")
+        return None
+    return Path(file), function
+
+
+def _as_data(name: str, model: ModelDescription) -> dict[str, Any]:
+    return {
+        "model": name,
+        "parameters": model.parameters,
+        "multiply_adds": model.multiply_adds,
+        "not_counted": model.not_counted,
+        "layers": [
+            {
+                "name": one.name,
+                "type": one.type,
+                "output": one.output,
+                "parameters": one.parameters,
+                "multiply_adds": one.multiply_adds,
+                "runs": one.runs,
+            }
+            for one in model.layers
+        ],
+    }
+
+
+def _pair(pair: LayerPair) -> dict[str, Any]:
+    return {
+        "student": pair.student.name,
+        "student_output": pair.student.output,
+        "teacher": pair.teacher.name,
+        "teacher_output": pair.teacher.output,
+        "same_size": pair.same_size,
+    }
+
+
+def _show(name: str, model: ModelDescription, depth: int | None) -> None:
+    table = Table(title=escape(name), title_justify="left", header_style="bold")
+    table.add_column("Module", overflow="fold")
+    table.add_column("Class", overflow="fold")
+    table.add_column("Gives", justify="right", no_wrap=True)
+    table.add_column("Parameters", justify="right", no_wrap=True)
+    table.add_column("Mult-adds", justify="right", no_wrap=True)
+    for one in model.layers:
+        if depth is None or one.name.count(".") < depth:
+            table.add_row(
+                escape(one.name), escape(one.type), _gives(one), _number(one.parameters),
+                _number(one.multiply_adds),
+            )  # fmt: skip
+    table.add_section()
+    table.add_row("in all", "", "", f"{model.parameters:,}", f"{model.multiply_adds:,}", style="bold")
+    stdout().print(table)
+    others = ", ".join(f"{kind} ({count})" for kind, count in sorted(model.not_counted.items()))
+    stdout().print(
+        "[dim]For one example; multiply-adds of matrix products and convolutions. "
+        f"Not counted: {escape(others) or 'nothing'}.[/]"
+    )
+
+
+def _gives(one: LayerDescription) -> str:
+    if one.runs == 0:
+        return "[yellow]does not run[/]"
+    shape = "no batch" if one.output is None else " × ".join(map(str, one.output)) or "a number"
+    return shape if one.runs == 1 else f"{shape} [yellow]({one.runs} times)[/]"
+
+
+def _number(value: int) -> str:
+    return f"{value:,}" if value else "[dim]–[/]"
+
+
+def _suggest(pairs: Sequence[LayerPair]) -> None:
+    if not pairs:
+        stderr().print("No layers of the two are alike in size, so none are suggested.")
+        return
+    table = Table(title="Layers that one might compare", title_justify="left", header_style="bold")
+    for side in ("Student's", "Teacher's"):
+        table.add_column(side, overflow="fold")
+        table.add_column("Gives", justify="right", no_wrap=True)
+    for pair in pairs:
+        table.add_row(
+            escape(pair.student.name), _gives(pair.student), escape(pair.teacher.name), _gives(pair.teacher)
+        )
+    stdout().print(table)
+    layers = ", ".join(f"{json.dumps(one.student.name)}: {json.dumps(one.teacher.name)}" for one in pairs)
+    stdout().print(
+        "[dim]Suggested by size alone; try them, or fewer. In a loss on features:[/] "
+        f"layers: {{{escape(layers)}}}",
+        soft_wrap=True,
+    )

@@ -23,6 +23,7 @@ LAYER = {
     "functional": 1,
     "outputs": 2,
     "losses": 2,
+    "schedules": 2,
     "transfer_sets": 2,
     "ensemble": 2,
     "metrics": 2,
@@ -39,6 +40,7 @@ SAME_LAYER = {
     ("policy", "errors"),
     ("policy", "yaml_io"),
     ("ensemble", "outputs"),
+    ("losses", "schedules"),
     ("mnist", "experiments"),
 }
 """Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""
@@ -52,6 +54,7 @@ PUBLIC = {
     "distillkit.functional",
     "distillkit.losses",
     "distillkit.metrics",
+    "distillkit.schedules",
     "distillkit.transfer_sets",
     "distillkit.typing",
 }

@@ -14,7 +14,7 @@ from distillkit.policy import Policy
 INTENDED = {
     "distillkit": [
         "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache", "fit_together",
-        "errors", "functional", "losses", "metrics", "transfer_sets", "typing",
+        "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
     "distillkit.functional": [
@@ -36,13 +36,19 @@ INTENDED = {
         "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",
         "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",
     ],
+    "distillkit.schedules": ["Cosine", "Linear", "Schedule", "WarmUp"],
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],
     "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
 }  # fmt: skip
 
-SHOWN_BY_EXAMPLE = ["distillkit.functional", "distillkit.losses", "distillkit.transfer_sets"]
+SHOWN_BY_EXAMPLE = [
+    "distillkit.functional",
+    "distillkit.losses",
+    "distillkit.schedules",
+    "distillkit.transfer_sets",
+]
 
 
 def public(module: str) -> dict[str, object]:
@@ -103,7 +109,7 @@ def test_every_policy_and_function_has_an_example(module: str) -> None:
         assert ">>> " in (inspect.getdoc(item) or ""), f"{module}.{name} has no example"
 
 
-@pytest.mark.parametrize("module", ["distillkit.losses", "distillkit.transfer_sets"])
+@pytest.mark.parametrize("module", ["distillkit.losses", "distillkit.schedules", "distillkit.transfer_sets"])
 def test_every_setting_is_described(module: str) -> None:
     """Each field of a policy has its description, which the docs and the list of policies show."""
     for name, item in public(module).items():

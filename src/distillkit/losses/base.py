@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
+from distillkit.schedules import Schedule
 from distillkit.typing import Labels, Logits, Outputs
 
 
@@ -77,6 +79,23 @@ class Loss(Policy):
         """Whether the gradient is the derivative of the value; not where a part of the loss is held fixed."""
         return True
 
+    def schedules(self) -> dict[str, Schedule]:
+        """Its weights and temperatures that change as the training goes, those of losses in it too.
+
+        By the names of the fields that lead there, as in `terms.soft.temperature`.
+        """
+        return dict(_schedules(self, ()))
+
+    def at(self, progress: float) -> Self:
+        """The loss with plain numbers, as it is where a share `progress` of the training is done.
+
+        Distiller asks for it before each step. One without schedules is that loss already.
+        """
+        if not self.schedules():
+            return self
+        fields = {name: _at(getattr(self, name), progress) for name in type(self).model_fields}
+        return self.model_copy(update=fields)
+
     @classmethod
     def kind_name(cls) -> str:
         """The value of `kind`."""
@@ -129,3 +148,28 @@ class Loss(Policy):
                 "LogitMatching alone, set hard_label_weight=0, or give labelled data without Unlabelled."
             )
         return labels
+
+
+def _schedules(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Schedule]]:
+    if isinstance(value, Schedule):
+        yield ".".join(path), value
+        return
+    parts: Any = ()
+    if isinstance(value, Policy):
+        parts = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, (tuple, list)):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from _schedules(part, (*path, str(name)))
+
+
+def _at(value: Any, progress: float) -> Any:
+    if isinstance(value, (Schedule, Loss)):
+        return value.at(progress)
+    if isinstance(value, Mapping):
+        return {name: _at(part, progress) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(_at(part, progress) for part in value)
+    return value

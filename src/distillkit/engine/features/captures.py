@@ -1,4 +1,4 @@
-"""The layers that a loss looks at, found in both sides."""
+"""What a loss asks of the engine: the layers that it looks at, found in both sides, and the rest."""
 
 from __future__ import annotations
 
@@ -17,16 +17,33 @@ logger = logging.getLogger("distillkit")
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """What is taken of each side; `None` where the loss looks at no layer of it."""
+    """What is taken of each side; `None` where the loss looks at no layer of it.
+
+    Attributes:
+        scheduled: Whether the loss has other numbers at each step.
+    """
 
     student: Capture | None = None
     teacher: Capture | None = None
+    scheduled: bool = False
 
     def __bool__(self) -> bool:
         return self.student is not None or self.teacher is not None
 
+    def obstacle(self) -> str | None:
+        """Why a student that learns by the loss cannot be in a stack; `None` where nothing is seen."""
+        if self.scheduled:
+            return "its loss follows schedules"
+        return "its loss looks at features" if self else None
+
     def compile_mode(self, asked: CompileMode) -> CompileMode:
-        """How updates are compiled: as asked, and not at all where hooks have to be seen."""
+        """How updates are compiled: as asked, and not at all where hooks or new numbers have to be seen."""
+        if asked == "graphs" and self.scheduled:
+            logger.warning(
+                "The updates are not recorded as CUDA graphs: the loss follows schedules, and a recording "
+                "would keep the numbers of one step."
+            )
+            return "off"
         if not self or asked == "off":
             return asked
         logger.log(
@@ -50,4 +67,5 @@ def captures_for(loss: LossFn, *, student: nn.Module, teacher: nn.Module | None)
         Capture(teacher, loss.teacher_layers, "The teacher")
         if teacher is not None and loss.teacher_layers
         else None,
+        scheduled=bool(loss.schedules()),
     )

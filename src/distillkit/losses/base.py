@@ -75,6 +75,11 @@ class Loss(Policy):
         return None
 
     @property
+    def learns(self) -> bool:
+        """Whether it may learn something itself; by default, where its class says what by `adapters`."""
+        return type(self).adapters is not Loss.adapters
+
+    @property
     def gradient_is_of_the_value(self) -> bool:
         """Whether the gradient is the derivative of the value; not where a part of the loss is held fixed."""
         return True

@@ -64,6 +64,11 @@ class WeightedSum(Loss):
         return all(term.gradient_is_of_the_value for term in self._counted().values())
 
     @property
+    def learns(self) -> bool:
+        """Whether any term of weight above 0 does."""
+        return any(term.learns for term in self._counted().values())
+
+    @property
     def student_layers(self) -> tuple[str, ...]:
         """Those of all terms of weight above 0."""
         return tuple(layer for term in self._counted().values() for layer in term.student_layers)

@@ -113,7 +113,7 @@ class WeightedSum(Loss):
         return {
             name: term
             for name, term in self.terms.items()
-            if name in self._go_through_0 or not _is_zero(self.weights[name])
+            if not _is_zero(self.weights[name]) or name in self._go_through_0
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -23,7 +23,8 @@ from distillkit.losses import (
     WeightedSum,
     hinton,
 )
-from distillkit.schedules import Cosine, Linear, Schedule, WarmUp
+from distillkit.policy import Policy
+from distillkit.schedules import Cosine, Linear, Schedule, WarmUp, Weight
 from distillkit.typing import Outputs
 
 FALLING = Linear(start=20, end=2)
@@ -158,6 +159,31 @@ def test_values_between_the_ends_are_looked_at_too() -> None:
             SoftTargets(temperature=Dipping())
     finally:
         del Schedule._kinds["dipping"]
+
+
+def test_settings_within_a_loss_are_followed_too() -> None:
+    """A plug-in may keep a weight in a policy of its own."""
+
+    class Part(Policy):
+        """Settings in a box."""
+
+        weight: Weight = 1.0
+
+    class Boxed(Loss):
+        """A loss with settings in a box."""
+
+        kind: Literal["boxed_for_a_test"] = "boxed_for_a_test"
+        part: Part
+
+        def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Any) -> torch.Tensor:
+            return self.part.weight * student.logits.square().mean()
+
+    try:
+        loss = Boxed(part=Part(weight=GROWING))
+        assert loss.schedules() == {"part.weight": GROWING}
+        assert loss.at(0.25) == Boxed(part=Part(weight=1.5))
+    finally:
+        del Loss._kinds["boxed_for_a_test"]
 
 
 def test_a_term_counts_while_its_scheduled_weight_is_0() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from torch import Tensor, nn
 
@@ -12,6 +12,8 @@ from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
 from distillkit.schedules import Schedule
 from distillkit.typing import Labels, Logits, Outputs
+
+_P = TypeVar("_P", bound=Policy)
 
 
 class Loss(Policy):
@@ -96,10 +98,7 @@ class Loss(Policy):
 
         Distiller asks for it before each step. One without schedules is that loss already.
         """
-        if not self.schedules():
-            return self
-        fields = {name: _at(getattr(self, name), progress) for name in type(self).model_fields}
-        return self.model_copy(update=fields)
+        return _with_numbers(self, progress) if self.schedules() else self
 
     @classmethod
     def kind_name(cls) -> str:
@@ -170,9 +169,18 @@ def _schedules(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Schedul
         yield from _schedules(part, (*path, str(name)))
 
 
+def _with_numbers(policy: _P, progress: float) -> _P:
+    fields = {name: _at(getattr(policy, name), progress) for name in type(policy).model_fields}
+    return policy.model_copy(update=fields)
+
+
 def _at(value: Any, progress: float) -> Any:
-    if isinstance(value, (Schedule, Loss)):
+    if isinstance(value, Schedule):
+        return float(value.at(progress))
+    if isinstance(value, Loss):
         return value.at(progress)
+    if isinstance(value, Policy):
+        return _with_numbers(value, progress)
     if isinstance(value, Mapping):
         return {name: _at(part, progress) for name, part in value.items()}
     if isinstance(value, (tuple, list)):

@@ -23,6 +23,7 @@ LAYER = {
     "functional": 1,
     "outputs": 2,
     "losses": 2,
+    "schedules": 2,
     "transfer_sets": 2,
     "ensemble": 2,
     "metrics": 2,
@@ -40,6 +41,7 @@ SAME_LAYER = {
     ("policy", "errors"),
     ("policy", "yaml_io"),
     ("ensemble", "outputs"),
+    ("losses", "schedules"),
     ("testing", "losses"),
     ("mnist", "experiments"),
 }
@@ -54,6 +56,7 @@ PUBLIC = {
     "distillkit.functional",
     "distillkit.losses",
     "distillkit.metrics",
+    "distillkit.schedules",
     "distillkit.testing",
     "distillkit.transfer_sets",
     "distillkit.typing",

@@ -14,7 +14,7 @@ from distillkit.policy import Policy
 INTENDED = {
     "distillkit": [
         "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache", "fit_together",
-        "errors", "functional", "losses", "metrics", "transfer_sets", "typing",
+        "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
     "distillkit.functional": [
@@ -22,20 +22,21 @@ INTENDED = {
         "decoupled_kl", "distillation_kl", "flow_distance", "gaussian_likelihood", "generalized_jsd",
         "hard_label_cross_entropy", "hierarchical_distance", "hint_regression", "logit_matching",
         "margin_distance", "multi_level_kd", "neighbour_divergence", "normalized_kd", "random_integers",
-        "relation_distance", "relational_angle", "relational_distance", "reverse_kl",
+        "relation_distance", "relational_angle", "relational_distance", "reverse_gradient", "reverse_kl",
         "selectivity_distance", "similarity_distance", "standardize_logits", "swap_wrong_predictions",
         "target_enhanced_cross_entropy", "top_k_kl", "weighted_soft_labels",
     ],
     "distillkit.losses": [
-        "AT", "CC", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP", "FeatureLoss", "FitNet",
-        "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST", "OFA", "OFD",
-        "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized", "TopKSoftTargets",
-        "VID", "WSLD", "WeightedSum", "hinton",
+        "AT", "CC", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP", "FeatureLoss",
+        "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST",
+        "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized",
+        "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
     ],
     "distillkit.metrics": [
         "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",
         "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",
     ],
+    "distillkit.schedules": ["Cosine", "Linear", "Schedule", "WarmUp"],
     "distillkit.testing": ["check_loss"],
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
@@ -43,7 +44,12 @@ INTENDED = {
     "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
 }  # fmt: skip
 
-SHOWN_BY_EXAMPLE = ["distillkit.functional", "distillkit.losses", "distillkit.transfer_sets"]
+SHOWN_BY_EXAMPLE = [
+    "distillkit.functional",
+    "distillkit.losses",
+    "distillkit.schedules",
+    "distillkit.transfer_sets",
+]
 
 
 def public(module: str) -> dict[str, object]:
@@ -104,7 +110,7 @@ def test_every_policy_and_function_has_an_example(module: str) -> None:
         assert ">>> " in (inspect.getdoc(item) or ""), f"{module}.{name} has no example"
 
 
-@pytest.mark.parametrize("module", ["distillkit.losses", "distillkit.transfer_sets"])
+@pytest.mark.parametrize("module", ["distillkit.losses", "distillkit.schedules", "distillkit.transfer_sets"])
 def test_every_setting_is_described(module: str) -> None:
     """Each field of a policy has its description, which the docs and the list of policies show."""
     for name, item in public(module).items():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from distillkit import functional as functional
     from distillkit import losses as losses
     from distillkit import metrics as metrics
+    from distillkit import schedules as schedules
     from distillkit import transfer_sets as transfer_sets
     from distillkit import typing as typing
     from distillkit.engine.callbacks import Callback as Callback
@@ -32,7 +33,7 @@ _WHERE = {
     "TeacherCache": "distillkit.engine.teacher_cache",
     "fit_together": "distillkit.engine.stack",
 }
-_MODULES = ("errors", "functional", "losses", "metrics", "transfer_sets", "typing")
+_MODULES = ("errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing")
 
 __all__ = [*sorted(_WHERE), *_MODULES]  # noqa: PLE0604 - all are strings
 

@@ -14,7 +14,7 @@ from distillkit.yaml_io import load_yaml
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-MODULES = ("errors", "functional", "losses", "metrics", "testing", "transfer_sets", "typing")
+MODULES = ("errors", "functional", "losses", "metrics", "schedules", "testing", "transfer_sets", "typing")
 
 
 def site() -> dict[str, Any]:

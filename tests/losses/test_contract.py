@@ -14,6 +14,7 @@ from distillkit.errors import ConfigurationError
 from distillkit.losses import (
     AT,
     CC,
+    CTKD,
     DIST,
     DKD,
     FSP,
@@ -42,11 +43,22 @@ from distillkit.losses import (
     TopKSoftTargets,
     WeightedSum,
 )
+from distillkit.schedules import Cosine, Linear, WarmUp
 from distillkit.typing import Outputs
+
+
+def hinton_with_schedules() -> WeightedSum:
+    """Hinton's sum whose numbers change as the training goes."""
+    return WeightedSum(
+        terms={"soft": SoftTargets(temperature=Linear(start=10, end=2)), "hard": HardLabels()},
+        weights={"soft": WarmUp(end=0.9), "hard": Cosine(start=1, end=0.1)},
+    )
+
 
 EXAMPLES: dict[str, list[Loss]] = {
     "chunked_soft_targets": [ChunkedSoftTargets(), ChunkedSoftTargets(temperature=4, rows_at_once=2)],
     "corrected_teacher": [CorrectedTeacher(), CorrectedTeacher(loss=DKD(temperature=2))],
+    "ctkd": [CTKD(), CTKD(reversal=0.5, lowest_temperature=2, temperature_range=4)],
     "dist": [DIST(), DIST(temperature=4, inter_class_weight=1, intra_class_weight=0.5)],
     "dkd": [DKD(), DKD(temperature=1, target_weight=2, non_target_weight=0.5)],
     "generalized_jsd": [GeneralizedJSD(), GeneralizedJSD(temperature=4, teacher_share=0.1)],
@@ -62,6 +74,8 @@ EXAMPLES: dict[str, list[Loss]] = {
         losses.hinton(temperature=4, hard_label_weight=0.1),
         WeightedSum(terms={"a": SoftTargets(temperature=2), "b": LogitMatching(), "c": HardLabels()}),
         WeightedSum(terms={"dist": DIST(), "hard": HardLabels()}),
+        WeightedSum(terms={"hard": HardLabels(), "ctkd": CTKD()}, weights={"hard": 0.1, "ctkd": 0.9}),
+        hinton_with_schedules(),
         WeightedSum(terms={"wsld": WSLD(), "hard": HardLabels()}, weights={"wsld": 2.25, "hard": 1}),
     ],
     "wsld": [WSLD(), WSLD(temperature=1)],
@@ -94,8 +108,16 @@ def batch(size: int = 6, classes: int = 5, sd: float = 3.0) -> tuple[Tensor, Ten
 
 
 def value(loss: Loss, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """The loss of a batch."""
-    return loss(student=Outputs(student), teacher=Outputs(teacher), labels=labels)
+    """The loss of a batch, at the end of a training."""
+    of_student, of_teacher = outputs(loss, student, teacher)
+    return loss.at(1)(student=of_student, teacher=of_teacher, labels=labels)
+
+
+def outputs(loss: Loss, student: Tensor, teacher: Tensor) -> tuple[Outputs, Outputs]:
+    """Both sides with these logits, and what the loss learns as it is at first."""
+    of_student, of_teacher = Outputs(student), Outputs(teacher)
+    learnt = loss.adapters(student=of_student, teacher=of_teacher)
+    return Outputs(student, adapters=learnt), of_teacher
 
 
 def test_every_loss_has_an_example_here() -> None:
@@ -229,7 +251,8 @@ def test_autocast_changes_nothing(loss: Loss) -> None:
 def test_contributions_add_up(loss: Loss) -> None:
     """The named contributions are scalars whose sum is the loss."""
     student, teacher, labels = batch()
-    parts = loss.contributions(student=Outputs(student), teacher=Outputs(teacher), labels=labels)
+    of_student, of_teacher = outputs(loss, student, teacher)
+    parts = loss.at(1).contributions(student=of_student, teacher=of_teacher, labels=labels)
     assert all(part.shape == () for part in parts.values())
     torch.testing.assert_close(torch.stack([*parts.values()]).sum(), value(loss, student, teacher, labels))
 

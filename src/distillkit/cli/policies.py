@@ -71,7 +71,7 @@ def _fields(one: PolicyDescription) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("Field", no_wrap=True)
     table.add_column("Type", ratio=3)
-    table.add_column("Default", no_wrap=True)
+    table.add_column("Default", max_width=28, overflow="fold")  # a policy takes several lines
     table.add_column("Meaning", ratio=5)
     for field in one.fields:
         table.add_row(*map(escape, (field.name, field.type, field.default, field.description)))

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from distillkit.engine.batch import as_batch
 from distillkit.engine.callbacks import Callback, only_watched, tell
 from distillkit.engine.compiling import CompileMode, forward_of
+from distillkit.engine.course import course_for, loss_where, warn_untold
 from distillkit.engine.data_forms import as_source
 from distillkit.engine.epoch import train_epoch
 from distillkit.engine.evaluator import Evaluator, all_logits
@@ -163,8 +164,8 @@ class Distiller:
 
         Returns:
             The history, one row an epoch: `epoch` (from 1), `loss` and its contributions (means over the
-            steps), `learning_rate`, and the metrics of `evaluate_on`. `history.attrs["seconds"]` has each
-            epoch's time.
+            steps), `learning_rate`, the loss's scheduled numbers, both at the epoch's first step, and the
+            metrics of `evaluate_on`. `history.attrs["seconds"]` has each epoch's time.
 
         Raises:
             ConfigurationError: Data, models or settings do not fit together.
@@ -195,6 +196,7 @@ class Distiller:
                 meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None))
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
         update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs))
+        course = course_for(self.loss, epochs=epochs, steps=steps)
         self.stopping = False
         tell(self, "on_fit_start", epochs, steps)
         rows: list[dict[str, Any]] = []
@@ -202,7 +204,7 @@ class Distiller:
         for _ in range(epochs):
             began = time.perf_counter()
             with own_randomness(epoch_seed(self.seed, self.epochs_done), self.device):
-                row = train_epoch(self, update, source, selected, signal)
+                row = train_epoch(self, update, source, selected, signal, course)
                 if evaluator is not None:
                     row |= evaluator.evaluate(self.student).numbers()
             seconds.append(time.perf_counter() - began)
@@ -214,13 +216,15 @@ class Distiller:
         history.attrs["seconds"] = seconds
         return history
 
-    def step(self, batch: Any) -> dict[str, Tensor]:
+    def step(self, batch: Any, *, progress: float | None = None) -> dict[str, Tensor]:
         """One update on one batch, for a training loop of your own; the teacher answers live.
 
         The loop is yours: so are the student's mode (`student.train()`), the seed and the schedule.
 
         Args:
             batch: `(inputs, labels)`, inputs alone, or a mapping with `labels`, on any device.
+            progress: The share of your training that is done, in [0, 1], for a loss that follows schedules; 0
+                where you do not say.
 
         Returns:
             The loss's contributions by name, scalars without gradients, on the device.
@@ -243,8 +247,11 @@ class Distiller:
             live = None
             if self.teacher is not None:
                 live = LiveTeacher(self.teacher, self.precision, self.captures.teacher)
+            warn_untold(self.loss, progress)
             self._own_loop = self._make_update(steps=0), live
         update, live = self._own_loop
+        if self.captures.scheduled:
+            update.use(loss_where(self.loss, progress))
         return update(moved, None if live is None else live(moved))
 
     def evaluate(self, data: Any) -> Evaluation:

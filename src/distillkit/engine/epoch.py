@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from distillkit.engine.callbacks import tell
+from distillkit.engine.course import Course
 from distillkit.engine.modes import mode
 from distillkit.engine.order import epoch_order
 from distillkit.engine.settings import advance
@@ -26,6 +27,7 @@ def train_epoch(
     source: Source,
     selected: Tensor | None,
     signal: TeacherSignal | None,
+    course: Course | None,
 ) -> dict[str, Any]:
     """Train a Distiller's student for one epoch; return its row of the history but for the epoch's number.
 
@@ -35,6 +37,7 @@ def train_epoch(
         source: Where the examples are.
         selected: The numbers of those that the transfer set chooses; `None` of a stream.
         signal: The teacher's answers.
+        course: Gives the loss of each step, where it follows schedules.
     """
     epoch, schedule = distiller.epochs_done, distiller.schedule
     log = StepLog(epoch)
@@ -44,8 +47,11 @@ def train_epoch(
     if selected is not None and source.shuffles:
         order = epoch_order(selected, distiller.seed, epoch)
     update.begin_epoch()
+    numbers = {} if course is None else course.begin_epoch()
     with mode(distiller.student, training=True):
         for step, batch in enumerate(viewed(source.batches(order), distiller.transfer_set, epoch), start=1):
+            if course is not None:
+                update.use(course.loss(step - 1))
             log.add(update(batch, None if signal is None else signal(batch)))
             if each_step:
                 advance(schedule)
@@ -54,4 +60,4 @@ def train_epoch(
     if not each_step:
         advance(schedule, means["loss"])
     distiller.epochs_done += 1
-    return {**means, "learning_rate": learning_rate}
+    return {**means, "learning_rate": learning_rate, **numbers}

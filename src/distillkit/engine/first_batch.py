@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 import torch
@@ -114,15 +114,19 @@ def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) ->
     _check_labels(labels, student)
 
 
-def check_contributions(contributions: Mapping[str, object]) -> None:
+def check_contributions(contributions: Mapping[str, object], columns: Iterable[str] = ()) -> None:
     """Refuse contributions to a loss that cannot be trained on or written into a history.
+
+    Args:
+        contributions: By name.
+        columns: Those of the history that the loss has beside its contributions.
 
     Raises:
         ConfigurationError: Says which.
     """
     if not contributions:
         raise ConfigurationError("The loss has no contributions: return at least one scalar by name.")
-    if len(contributions) > 1 and (taken := sorted(_COLUMNS & contributions.keys())):
+    if len(contributions) > 1 and (taken := sorted(contributions.keys() & {*_COLUMNS, *columns})):
         raise ConfigurationError(
             f"A term of the loss is named {taken[0]!r}, which is a column of the history already: give it "
             "another name."

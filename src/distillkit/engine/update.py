@@ -42,6 +42,7 @@ class Update:
         adapters: nn.Module | None = None,
     ) -> None:
         self._capture, self._adapters = capture, adapters
+        self._columns = tuple(loss.schedules()) if isinstance(loss, Loss) else ()
         self._forward, self._loss, self._precision = forward, loss, precision
         # a compiled student draws as its compiler says
         self._dropouts = plain_dropouts(student, precision.device) if forward is student else ()
@@ -70,6 +71,10 @@ class Update:
     def begin_epoch(self) -> None:
         """Take nothing for granted of what may have happened to student and optimiser between epochs."""
         self._stepping, self._first_of_epoch = self._plain, True
+
+    def use(self, loss: LossFn) -> None:
+        """The loss from now on, one of the same contributions; for one that follows schedules."""
+        self._loss = loss
 
     def __call__(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         """Update the student; return the loss's contributions by name, scalars without gradients."""
@@ -101,7 +106,7 @@ class Update:
                     self._loss, student=student, teacher=teacher, labels=batch.labels
                 )
             if not self._checked:
-                check_contributions(contributions)
+                check_contributions(contributions, self._columns)
                 self._checked = True
             self._stepping.back(reduce(add, contributions.values()))
         self._stepping.step()

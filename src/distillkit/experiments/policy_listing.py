@@ -49,7 +49,7 @@ def describe_family(family: type[Policy]) -> list[PolicyDescription]:
     Example:
         >>> from distillkit.losses import Loss
         >>> next(loss.fields for loss in describe_family(Loss) if loss.kind == "soft_targets")[0].type
-        'number > 0'
+        'number > 0 or Schedule'
     """
     plugins = family.plugins()
     return [_describe(family, kind, plugins.get(kind)) for kind in family.kinds()]
@@ -114,11 +114,18 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
         items: dict[str, Any] = field.get("items") or next(iter(field.get("prefixItems", ())), {})
         return f"list of {_type(items, schema)}"
     if kind == "object":
-        values = field.get("additionalProperties")
-        return f"mapping of names to {_type(values, schema)}" if isinstance(values, dict) else "mapping"
+        return _mapping(field, schema)
     bounds = [
         f"{sign} {field[bound]:g}"
         for bound, sign in _BOUNDS.items()
         if bound in field and abs(field[bound]) < _LARGEST_SHOWN
     ]
     return " ".join([kind, ", ".join(bounds)]).strip()
+
+
+def _mapping(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Of one of known names, what it stands for."""
+    values = field.get("additionalProperties")
+    if isinstance(values, dict):
+        return f"mapping of names to {_type(values, schema)}"
+    return str(field["title"]) if "properties" in field else "mapping"

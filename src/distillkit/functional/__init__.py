@@ -25,6 +25,7 @@ from distillkit.functional.normalized_kd import normalized_kd as normalized_kd
 from distillkit.functional.relation_distance import relation_distance as relation_distance
 from distillkit.functional.relational_distances import relational_angle as relational_angle
 from distillkit.functional.relational_distances import relational_distance as relational_distance
+from distillkit.functional.reverse_gradient import reverse_gradient as reverse_gradient
 from distillkit.functional.reverse_kl import reverse_kl as reverse_kl
 from distillkit.functional.selectivity_distance import selectivity_distance as selectivity_distance
 from distillkit.functional.similarity_distance import similarity_distance as similarity_distance

@@ -35,6 +35,11 @@ class Around(Loss):
         """Those of the loss inside."""
         return self.loss.teacher_layers
 
+    @property
+    def learns(self) -> bool:
+        """As the loss inside."""
+        return self.loss.learns
+
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """What the loss inside learns."""
         return self.loss.adapters(student=student, teacher=teacher)

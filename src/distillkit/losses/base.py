@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
+from distillkit.schedules import Schedule
 from distillkit.typing import Labels, Logits, Outputs
+
+_P = TypeVar("_P", bound=Policy)
 
 
 class Loss(Policy):
@@ -73,9 +77,28 @@ class Loss(Policy):
         return None
 
     @property
+    def learns(self) -> bool:
+        """Whether it may learn something itself; by default, where its class says what by `adapters`."""
+        return type(self).adapters is not Loss.adapters
+
+    @property
     def gradient_is_of_the_value(self) -> bool:
         """Whether the gradient is the derivative of the value; not where a part of the loss is held fixed."""
         return True
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Its weights and temperatures that change as the training goes, those of losses in it too.
+
+        By the names of the fields that lead there, as in `terms.soft.temperature`.
+        """
+        return dict(_schedules(self, ()))
+
+    def at(self, progress: float) -> Self:
+        """The loss with plain numbers, as it is where a share `progress` of the training is done.
+
+        Distiller asks for it before each step. One without schedules is that loss already.
+        """
+        return _with_numbers(self, progress) if self.schedules() else self
 
     @classmethod
     def kind_name(cls) -> str:
@@ -129,3 +152,37 @@ class Loss(Policy):
                 "LogitMatching alone, set hard_label_weight=0, or give labelled data without Unlabelled."
             )
         return labels
+
+
+def _schedules(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Schedule]]:
+    if isinstance(value, Schedule):
+        yield ".".join(path), value
+        return
+    parts: Any = ()
+    if isinstance(value, Policy):
+        parts = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, (tuple, list)):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from _schedules(part, (*path, str(name)))
+
+
+def _with_numbers(policy: _P, progress: float) -> _P:
+    fields = {name: _at(getattr(policy, name), progress) for name in type(policy).model_fields}
+    return policy.model_copy(update=fields)
+
+
+def _at(value: Any, progress: float) -> Any:
+    if isinstance(value, Schedule):
+        return float(value.at(progress))
+    if isinstance(value, Loss):
+        return value.at(progress)
+    if isinstance(value, Policy):
+        return _with_numbers(value, progress)
+    if isinstance(value, Mapping):
+        return {name: _at(part, progress) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(_at(part, progress) for part in value)
+    return value

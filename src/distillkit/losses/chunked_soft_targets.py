@@ -9,6 +9,7 @@ from torch import Tensor
 
 from distillkit.functional import chunked_kl
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 _NOT_COUNTED = -100
@@ -34,7 +35,7 @@ class ChunkedSoftTargets(Loss):
     """
 
     kind: Literal["chunked_soft_targets"] = "chunked_soft_targets"
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Temperature = 1.0
     """T > 0 by which both sides' logits are divided before the softmax."""
     rows_at_once: int = Field(default=64, ge=1)
     """Positions whose softmax is held at a time."""

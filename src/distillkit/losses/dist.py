@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from distillkit.functional import relation_distance
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature, Weight
 from distillkit.typing import Labels, Outputs
 
 
@@ -34,11 +34,11 @@ class DIST(Loss):
     """
 
     kind: Literal["dist"] = "dist"
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Temperature = 1.0
     """T > 0 by which both sides' logits are divided before the softmax."""
-    inter_class_weight: NonNegativeFloat = 2.0
+    inter_class_weight: Weight = 2.0
     """β ≥ 0 of the relation of an example's classes."""
-    intra_class_weight: NonNegativeFloat = 2.0
+    intra_class_weight: Weight = 2.0
     """γ ≥ 0 of the relation of a class's examples."""
 
     @property

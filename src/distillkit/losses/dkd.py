@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from distillkit.functional import decoupled_kl
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature, Weight
 from distillkit.typing import Labels, Outputs
 
 
@@ -20,7 +20,8 @@ class DKD(Loss):
 
     The defaults are the paper's for ResNet-32x4 to ResNet-8x4 on CIFAR-100. It tunes β by the pair of
     networks: 2 or 6 for others there; for ImageNet its code has T = 1 and β = 0.5 or 2. It adds `HardLabels`
-    with weight 1, and lets the weight of DKD grow linearly over the first epochs (20 of 240).
+    with weight 1, and lets the weight of DKD grow linearly over the first epochs (20 of 240): see
+    `schedules.WarmUp`.
 
     Example:
         >>> DKD()
@@ -31,11 +32,11 @@ class DKD(Loss):
     """
 
     kind: Literal["dkd"] = "dkd"
-    temperature: float = Field(default=4.0, gt=0)
+    temperature: Temperature = 4.0
     """T > 0 by which both sides' logits are divided before the softmax."""
-    target_weight: NonNegativeFloat = 1.0
+    target_weight: Weight = 1.0
     """α ≥ 0 of the true class's part."""
-    non_target_weight: NonNegativeFloat = 8.0
+    non_target_weight: Weight = 8.0
     """β ≥ 0 of the other classes' part."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

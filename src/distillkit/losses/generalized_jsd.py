@@ -9,6 +9,7 @@ from torch import Tensor
 
 from distillkit.functional import generalized_jsd
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 
@@ -30,7 +31,7 @@ class GeneralizedJSD(Loss):
     """
 
     kind: Literal["generalized_jsd"] = "generalized_jsd"
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Temperature = 1.0
     """T > 0 by which both sides' logits are divided before the softmax."""
     teacher_share: float = Field(default=0.5, gt=0, lt=1)
     """β in (0, 1), the teacher's share in the mixture."""

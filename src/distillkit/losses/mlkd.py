@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import multi_level_kd
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 
@@ -33,9 +34,7 @@ class MLKD(Loss):
     """
 
     kind: Literal["mlkd"] = "mlkd"
-    temperatures: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(2.0, 3.0, 4.0, 5.0, 6.0), min_length=1
-    )
+    temperatures: tuple[Temperature, ...] = Field(default=(2.0, 3.0, 4.0, 5.0, 6.0), min_length=1)
     """Each T > 0; the loss is the sum over them."""
 
     @property

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from distillkit.functional import normalized_kd
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature, Weight
 from distillkit.typing import Labels, Outputs
 
 
@@ -31,9 +31,9 @@ class NKD(Loss):
     """
 
     kind: Literal["nkd"] = "nkd"
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Temperature = 1.0
     """T > 0 of the other classes (the paper's λ)."""
-    non_target_weight: NonNegativeFloat = 1.5
+    non_target_weight: Weight = 1.5
     """γ ≥ 0 of the other classes' part."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

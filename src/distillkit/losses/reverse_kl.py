@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import reverse_kl
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 
@@ -28,7 +28,7 @@ class ReverseKL(Loss):
     """
 
     kind: Literal["reverse_kl"] = "reverse_kl"
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Temperature = 1.0
     """T > 0 by which both sides' logits are divided before the softmax."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

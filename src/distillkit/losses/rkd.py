@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import torch
-from pydantic import NonNegativeFloat, model_validator
+from pydantic import model_validator
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional import relational_angle, relational_distance
 from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.schedules import Weight
 from distillkit.typing import Labels, Outputs
 
 
@@ -36,9 +37,9 @@ class RKD(FeatureLoss):
     """
 
     kind: Literal["rkd"] = "rkd"
-    distance_weight: NonNegativeFloat = 25.0
+    distance_weight: Weight = 25.0
     """λ_D ≥ 0 of the distances between two examples."""
-    angle_weight: NonNegativeFloat = 50.0
+    angle_weight: Weight = 50.0
     """λ_A ≥ 0 of the angles between three."""
 
     @model_validator(mode="after")
@@ -55,11 +56,12 @@ class RKD(FeatureLoss):
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `labels` are not looked at."""
         parts = [(self.distance_weight, relational_distance), (self.angle_weight, relational_angle)]
+        # schedules may make both 0 for a step
+        counted = [(weight, part) for weight, part in parts if weight != 0] or parts[:1]
         return torch.stack(
             [
                 weight * part(student=one, teacher=other)
                 for one, other in self.pairs(student, teacher)
-                for weight, part in parts
-                if weight != 0
+                for weight, part in counted
             ]
         ).sum()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import distillation_kl
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 
@@ -26,7 +26,7 @@ class SoftTargets(Loss):
     """
 
     kind: Literal["soft_targets"] = "soft_targets"
-    temperature: float = Field(gt=0)
+    temperature: Temperature
     """T > 0 by which both sides' logits are divided before the softmax; larger is softer."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

@@ -12,6 +12,7 @@ from distillkit.functional import top_k_kl
 from distillkit.functional.precise import at_least_float32
 from distillkit.functional.same_shape import refuse_other_shape
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 
@@ -30,7 +31,7 @@ class TopKSoftTargets(Loss):
     kind: Literal["top_k_soft_targets"] = "top_k_soft_targets"
     k: int = Field(ge=1)
     """Classes of each row that are told apart; all where there are fewer."""
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Temperature = 1.0
     """T > 0 by which both sides' logits are divided before the softmax."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.losses.base import Loss
 from distillkit.losses.hard_labels import HardLabels
 from distillkit.losses.soft_targets import SoftTargets
+from distillkit.schedules import Schedule, Weight
 from distillkit.typing import Labels, Outputs
 
 
@@ -24,6 +25,7 @@ class WeightedSum(Loss):
     """The sum of named losses, each times its weight; the names are columns of the history.
 
     A term whose weight is 0 is not computed, so it asks for nothing (a hard-label term without labels, say).
+    One whose weight follows a schedule is computed while that is 0 too.
 
     Example:
         >>> loss = WeightedSum(terms={"soft": SoftTargets(temperature=20), "hard": HardLabels()})
@@ -36,8 +38,9 @@ class WeightedSum(Loss):
     kind: Literal["weighted_sum"] = "weighted_sum"
     terms: dict[str, Loss] = Field(min_length=1)
     """The losses by name."""
-    weights: dict[str, NonNegativeFloat] = Field(default_factory=_all_the_same)
+    weights: dict[str, Weight] = Field(default_factory=_all_the_same)
     """Their weights by the same names, each ≥ 0; all 1 where none are given."""
+    _go_through_0: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="after")
     def _weights_have_the_names_of_the_terms(self) -> Self:
@@ -61,6 +64,11 @@ class WeightedSum(Loss):
         return all(term.gradient_is_of_the_value for term in self._counted().values())
 
     @property
+    def learns(self) -> bool:
+        """Whether any term of weight above 0 does."""
+        return any(term.learns for term in self._counted().values())
+
+    @property
     def student_layers(self) -> tuple[str, ...]:
         """Those of all terms of weight above 0."""
         return tuple(layer for term in self._counted().values() for layer in term.student_layers)
@@ -76,6 +84,14 @@ class WeightedSum(Loss):
         if all(one is None for one in each):
             return None
         return nn.ModuleList([nn.ModuleList() if one is None else one for one in each])
+
+    def at(self, progress: float) -> Self:
+        """With plain numbers; the terms stay the same ones whatever a schedule says of their weights."""
+        now = super().at(progress)
+        scheduled = frozenset(name for name, one in self.weights.items() if isinstance(one, Schedule))
+        if scheduled:
+            now._go_through_0 = scheduled
+        return now
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch."""
@@ -94,7 +110,11 @@ class WeightedSum(Loss):
         }
 
     def _counted(self) -> dict[str, Loss]:
-        return {name: term for name, term in self.terms.items() if not _is_zero(self.weights[name])}
+        return {
+            name: term
+            for name, term in self.terms.items()
+            if not _is_zero(self.weights[name]) or name in self._go_through_0
+        }
 
 
 def _with_their_adapters(student: Outputs, terms: int) -> list[Outputs]:
@@ -118,7 +138,7 @@ def hinton(temperature: float, hard_label_weight: float) -> WeightedSum:
     """Hinton's loss: (1 − w) · SoftTargets(T) + w · HardLabels.
 
     Args:
-        temperature: T > 0 of the soft targets.
+        temperature: T > 0 of the soft targets, or a schedule of it.
         hard_label_weight: w in [0, 1]; the paper found a considerably lower weight on the hard labels best.
             0 needs no labels.
 
@@ -135,6 +155,11 @@ def hinton(temperature: float, hard_label_weight: float) -> WeightedSum:
     Reference:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §2.
     """
+    if isinstance(hard_label_weight, Schedule):
+        raise ConfigurationError(
+            "hard_label_weight is a number here: for weights that change, make a WeightedSum with a schedule "
+            "for each of the two."
+        )
     if not 0 <= hard_label_weight <= 1:
         raise ConfigurationError(f"hard_label_weight must be in [0, 1], got {hard_label_weight!r}.")
     return WeightedSum(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import weighted_soft_labels
 from distillkit.losses.base import Loss
+from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
 
@@ -32,7 +32,7 @@ class WSLD(Loss):
     """
 
     kind: Literal["wsld"] = "wsld"
-    temperature: float = Field(default=4.0, gt=0)
+    temperature: Temperature = 4.0
     """T > 0 by which both sides' logits are divided before the softmax."""
 
     @property

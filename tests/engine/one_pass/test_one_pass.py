@@ -13,6 +13,7 @@ from torch import nn
 from distillkit import Callback, Distiller, MaxNorm, fit_together, losses
 from distillkit.engine.one_pass import stepping
 from distillkit.engine.one_pass.copies import Copies
+from distillkit.schedules import Linear, WarmUp
 
 COMPILE = torch.compile
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
@@ -46,6 +47,17 @@ def test_a_training_is_that_of_plain_updates(net, data, traced, optimizer, clip_
     """Dropout, a schedule, a smaller last batch."""
     schedule = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)
     fast, plain = both(net, data, optimizer=optimizer, clip_norm=clip_norm, schedule=schedule)
+    assert traced
+    assert_alike(fast, plain)
+
+
+def test_scheduled_numbers_are_those_of_each_step(net, data, traced):
+    """The pass is of gradients and weights; the loss is computed as ever, with new numbers at each step."""
+    loss = losses.WeightedSum(
+        terms={"soft": losses.SoftTargets(temperature=Linear(start=10, end=1)), "hard": losses.HardLabels()},
+        weights={"soft": WarmUp(end=2, share=0.5), "hard": 1},
+    )
+    fast, plain = both(net, data, loss=loss)
     assert traced
     assert_alike(fast, plain)
 

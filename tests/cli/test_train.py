@@ -15,7 +15,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from distillkit.cli import train as command
-from distillkit.cli.commands import Commands, Terminated
+from distillkit.cli.commands import Commands
+from distillkit.cli.signals import Terminated
 
 CODE = """
 import torch

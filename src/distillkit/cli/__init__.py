@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from distillkit.cli import folders, inspect_model, new, policies, reproduce, schema, sweep, train
-from distillkit.cli.commands import Commands, ListsCommand, end_on_sigterm
+from distillkit.cli.commands import Commands, ListsCommand
 from distillkit.cli.console import stdout
 from distillkit.cli.logs import show_logs
+from distillkit.cli.signals import end_on_signals
 
 app = typer.Typer(
     cls=Commands,
@@ -66,5 +67,5 @@ def distillkit(
 
 def main() -> None:
     """The entry point of the `distillkit` command."""
-    end_on_sigterm()
+    end_on_signals()
     app()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Any
 
 import typer
@@ -13,6 +11,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from distillkit.cli.console import stderr
+from distillkit.cli.signals import Terminated
 from distillkit.errors import DistillkitError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -68,19 +67,6 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from None
         except Terminated:
             raise typer.Exit(TERMINATED) from None
-
-
-class Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
-
-
-def end_on_sigterm() -> None:
-    """Let a SIGTERM unwind the program as Ctrl-C does, so that nothing is left half done."""
-
-    def unwind(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, unwind)
 
 
 def debugging() -> bool:

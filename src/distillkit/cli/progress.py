@@ -11,6 +11,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from distillkit.cli.signals import end_if_asked
+
 _REDRAW_SECONDS = 0.1
 _LINE_SECONDS = 30.0
 
@@ -96,6 +98,7 @@ class RunsProgress:
 
     def step_ended(self, run: str, epoch: int, share_of_epoch: float) -> None:
         """Move the bars, ten times a second at most."""
+        end_if_asked()
         running = self._running.get(run)
         if running is None:
             return

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
-from distillkit.cli.commands import INTERRUPTED, TERMINATED, Terminated
+from distillkit.cli.commands import INTERRUPTED, TERMINATED
 from distillkit.cli.console import stderr
 from distillkit.cli.progress import RunsProgress
+from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
     from distillkit.mnist.data import MnistData

@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from distillkit.cli import options
-from distillkit.cli.commands import INTERRUPTED, TERMINATED, Terminated
+from distillkit.cli.commands import INTERRUPTED, TERMINATED
 from distillkit.cli.console import stderr, stdout
+from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
     from distillkit.experiments.train import RunResult

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from distillkit import Callback, Distiller
+from distillkit.cli.signals import end_if_asked
 
 _REDRAW_SECONDS = 0.1
 
@@ -56,6 +57,7 @@ class TrainingProgress(Callback):
 
     def on_step_end(self, distiller: Distiller, step: int) -> None:
         """Move the bar, ten times a second at most."""
+        end_if_asked()
         now = time.monotonic()
         if now - self._drawn < _REDRAW_SECONDS or not self._steps:
             return

@@ -238,6 +238,7 @@ def test_a_real_ctrl_c_in_the_midst_of_training(folder: Path) -> None:
     write(folder, "epochs: 2", "epochs: 1000000")
     program = (
         "import typer; from distillkit.cli import train; from distillkit.cli.commands import Commands\n"
+        "from distillkit.cli.signals import end_on_signals; end_on_signals()\n"
         "app = typer.Typer(cls=Commands); app.command('train')(train.train); app.callback()(lambda: None); "
         "app()"
     )

@@ -25,7 +25,7 @@ from distillkit.mnist.verify import verify_folder
 
 SMALL = MODERN.model_copy(
     update={"teacher": NetworkSpec(hidden_units=(16, 16), input_dropout=0.2, hidden_dropout=(0.5, 0.5))}
-).with_epochs(1)
+).with_epochs(2)
 
 Rows = list[dict[str, Any]]
 

@@ -106,7 +106,7 @@ def test_what_waits_for_others_waits(few_digits: MnistData, tmp_path: Path) -> N
 
 
 PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
 import torch
 from distillkit.experiments.observer import Silent
@@ -121,6 +121,7 @@ class Watching(Silent):
         print(run, flush=True)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
     job.SECONDS_THAT_PAY = 0.0
     epochs, data = int(sys.argv[2]), make_stand_in(n_train=300, n_test=200)
     small = REPORT_2025.model_copy(update={"teacher": NetworkSpec(hidden_units=(32, 32))}).with_epochs(epochs)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -47,9 +46,11 @@ epochs: 1
 
 def build_backend_is_here() -> bool:
     """Whether pip can build the package with what is installed."""
-    if importlib.util.find_spec("pip") is None or importlib.util.find_spec("setuptools") is None:
+    try:  # not by find_spec(), which setuptools answers with a warning where distutils is imported
+        version("pip")
+        return tuple(map(int, version("setuptools").split(".")[:2])) >= (70, 1)
+    except PackageNotFoundError:
         return False
-    return tuple(map(int, version("setuptools").split(".")[:2])) >= (70, 1)
 
 
 def built(target: Path, sources: Path) -> None:

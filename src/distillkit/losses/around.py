@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from torch import nn
+from abc import abstractmethod
+
+from torch import Tensor, nn
 
 from distillkit.losses.base import Loss
-from distillkit.typing import Outputs
+from distillkit.typing import Labels, Outputs
 
 
 class Around(Loss):
@@ -39,6 +41,24 @@ class Around(Loss):
     def learns(self) -> bool:
         """As the loss inside."""
         return self.loss.learns
+
+    @abstractmethod
+    def seen(
+        self, student: Outputs, teacher: Outputs | None, labels: Labels | None
+    ) -> tuple[Outputs, Outputs | None]:
+        """Both sides as the loss inside sees them."""
+
+    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
+        """The loss of a batch."""
+        student, teacher = self.seen(student, teacher, labels)
+        return self.loss(student=student, teacher=teacher, labels=labels)
+
+    def contributions(
+        self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
+    ) -> dict[str, Tensor]:
+        """The contributions of the loss inside."""
+        student, teacher = self.seen(student, teacher, labels)
+        return self.loss.contributions(student=student, teacher=teacher, labels=labels)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """What the loss inside learns."""

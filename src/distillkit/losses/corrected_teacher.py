@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from torch import Tensor
-
 from distillkit.functional import swap_wrong_predictions
 from distillkit.losses.around import Around
 from distillkit.losses.base import Loss
@@ -36,18 +34,10 @@ class CorrectedTeacher(Around):
     loss: Loss = SoftTargets(temperature=4.0)
     """The loss that sees the corrected teacher."""
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch."""
-        return self.loss(student=student, teacher=self._corrected(teacher, labels), labels=labels)
-
-    def contributions(
-        self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
-    ) -> dict[str, Tensor]:
-        """The contributions of the loss inside."""
-        return self.loss.contributions(
-            student=student, teacher=self._corrected(teacher, labels), labels=labels
-        )
-
-    def _corrected(self, teacher: Outputs | None, labels: Labels | None) -> Outputs | None:
-        logits = swap_wrong_predictions(teacher=self.teacher_logits(teacher), labels=self.true_labels(labels))
-        return None if teacher is None else replace(teacher, logits=logits)
+    def seen(
+        self, student: Outputs, teacher: Outputs | None, labels: Labels | None
+    ) -> tuple[Outputs, Outputs | None]:
+        """The student as it is, and the teacher corrected."""
+        taught = self.teachers(teacher)
+        logits = swap_wrong_predictions(teacher=taught.logits, labels=self.true_labels(labels))
+        return student, replace(taught, logits=logits)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from torch import Tensor
-
 from distillkit.functional import standardize_logits
 from distillkit.losses.around import Around
 from distillkit.losses.base import Loss
@@ -36,20 +34,11 @@ class Standardized(Around):
     loss: Loss = SoftTargets(temperature=2.0)
     """The loss that sees the standardised logits."""
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch."""
-        return self.loss(student=_standardized(student), teacher=self._teacher(teacher), labels=labels)
-
-    def contributions(
-        self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None
-    ) -> dict[str, Tensor]:
-        """The contributions of the loss inside."""
-        return self.loss.contributions(
-            student=_standardized(student), teacher=self._teacher(teacher), labels=labels
-        )
-
-    def _teacher(self, teacher: Outputs | None) -> Outputs | None:
-        return None if teacher is None else _standardized(teacher)
+    def seen(
+        self, student: Outputs, teacher: Outputs | None, labels: Labels | None
+    ) -> tuple[Outputs, Outputs | None]:
+        """Both sides with their logits standardised."""
+        return _standardized(student), None if teacher is None else _standardized(teacher)
 
 
 def _standardized(side: Outputs) -> Outputs:

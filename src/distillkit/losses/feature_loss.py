@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
+from distillkit.functional.features import refuse_no_maps
 from distillkit.layer_names import layers_like, no_such_layer
 from distillkit.losses.base import Loss
 from distillkit.typing import Outputs
@@ -60,6 +61,17 @@ class FeatureLoss(Loss):
                     "name them one by one."
                 )
             found += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
+        return found
+
+    def pairs_of_maps(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
+        """`pairs`, of which each side is `[batch, channels, height, width]`.
+
+        Raises:
+            ConfigurationError: As `pairs`; or some are no maps.
+        """
+        found = self.pairs(student, teacher)
+        for one, other in found:
+            refuse_no_maps(one, other)
         return found
 
 

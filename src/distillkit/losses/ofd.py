@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.functional import margin_distance
-from distillkit.functional.features import refuse_no_maps
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.typing import Labels, Outputs
 
@@ -48,9 +47,7 @@ class OFD(FeatureLoss):
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A connection for each pair."""
-        pairs = self.pairs(student, teacher)
-        for one, other in pairs:
-            refuse_no_maps(one, other)
+        pairs = self.pairs_of_maps(student, teacher)
         return nn.ModuleList([_Connection(one.shape[1], other.shape[1]) for one, other in pairs])
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

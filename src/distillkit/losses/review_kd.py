@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distillkit.functional import hierarchical_distance
-from distillkit.functional.features import refuse_no_maps
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.typing import Labels, Outputs
 
@@ -47,9 +46,7 @@ class ReviewKD(FeatureLoss):
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A mixing for each pair, from shallow to deep."""
-        pairs = self.pairs(student, teacher)
-        for one, other in pairs:
-            refuse_no_maps(one, other)
+        pairs = self.pairs_of_maps(student, teacher)
         width = min(_WIDEST, pairs[-1][0].shape[1])
         return nn.ModuleList(
             [

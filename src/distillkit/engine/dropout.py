@@ -44,7 +44,7 @@ def plain_dropouts(module: nn.Module, device: torch.device) -> tuple[nn.Dropout,
     Dropout by another class or by a function is left alone, and so is one that has a `forward` of its own or
     works in place, and a module of which anything is compiled.
     """
-    if device.type != "cpu" or any(is_compiled(part) for part in module.modules()):
+    if device.type != "cpu" or is_compiled(module):
         return ()
     return tuple(
         part

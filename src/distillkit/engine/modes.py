@@ -22,6 +22,9 @@ def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
             part.training = not training
 
 
-def is_compiled(part: nn.Module) -> bool:
-    """Whether a module is compiled, by `torch.compile(module)` or by `module.compile()`."""
-    return hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
+def is_compiled(module: nn.Module) -> bool:
+    """Whether a module or a part of it is compiled, by `torch.compile(module)` or by `module.compile()`."""
+    return any(
+        hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
+        for part in module.modules()
+    )

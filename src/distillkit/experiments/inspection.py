@@ -108,7 +108,7 @@ def describe_model(model: nn.Module, inputs: Any, who: str = "The model") -> Mod
         >>> found.parameters, found.multiply_adds, found.not_counted
         (40, 32, {'ReLU': 1})
     """
-    if any(is_compiled(part) for part in model.modules()):
+    if is_compiled(model):
         raise ConfigurationError(
             f"{who} is compiled, and its parts cannot be seen then: give the module as it was before "
             "torch.compile()."

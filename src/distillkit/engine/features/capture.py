@@ -40,7 +40,7 @@ class Capture:
             if not found:
                 raise no_such_layer(pattern, parts, who)
             wanted |= set(found)
-        if any(is_compiled(part) for part in model.modules()):
+        if is_compiled(model):
             raise ConfigurationError(
                 f"{who} is compiled, and what its layers give cannot be seen then: pass the module as it was "
                 "before torch.compile()."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.experiments import config_id, write_atomically
+from distillkit.experiments.lines import append_line
 from distillkit.mnist.cells import Cell, baseline_cell, distilled_cell, teacher_cell
 from distillkit.mnist.data import MnistData
 from distillkit.mnist.protocols import Protocol
@@ -151,9 +151,7 @@ def try_candidate(
         **{name: result[name] for name in ("nll", "diverged", "duration_s", "environment", "config")},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with log.open("ab", buffering=0) as file:
-        file.write((json.dumps(line, allow_nan=False) + "\n").encode())
-        os.fsync(file.fileno())
+    append_line(log, line)
     return line
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from distillkit import Callback, Distiller, Ensemble, fit_in_turn, losses
+from distillkit import Callback, Distiller, Ensemble, MeanTeacher, fit_in_turn, losses
 from distillkit.errors import ConfigurationError, DivergenceError
+from distillkit.typing import Outputs
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 AGAIN = losses.SoftTargets(temperature=1)
@@ -48,8 +49,10 @@ def test_generations_are_fits_by_hand(net, data):
         assert_same_weights(network, twin)
     for stage, history in enumerate(by_hand, start=1):
         rows = found[found["stage"] == stage].reset_index(drop=True)
-        pd.testing.assert_frame_equal(rows[history.columns], history, check_dtype=False)
+        numbers = {name: float for name in ("teacher_agreement", "teacher_kl")}  # None without a teacher
+        pd.testing.assert_frame_equal(rows[history.columns], history.astype(numbers))
     assert found["stage"].tolist() == [1, 1, 2, 2, 3, 3]
+    assert found["teacher_kl"].dtype == "float64"
     assert found.columns[0] == "stage"
     assert len(found.attrs["seconds"]) == 6
 
@@ -78,6 +81,18 @@ def test_a_chain_of_assistants(net, data):
     assert mixed["soft"].isna().tolist() == [False, True]
 
 
+def test_an_ensemble_of_all_before_is_dense_guidance(net, data):
+    """At T = 1: the gradient of soft targets of the ensemble is the mean of those of each member."""
+    teachers, x = [net(1), net(2)], data[0]
+    said = [Outputs(one(x).detach()) for one in teachers]
+    together = Outputs(Ensemble(teachers, average="probabilities")(x).detach())
+    logits = net(3)(x).detach().requires_grad_()
+    of_each = [AGAIN(student=Outputs(logits), teacher=one, labels=None) for one in said]
+    (expected,) = torch.autograd.grad(sum(of_each) / 2, logits)
+    whole = AGAIN(student=Outputs(logits), teacher=together, labels=None)
+    torch.testing.assert_close(torch.autograd.grad(whole, logits)[0], expected)
+
+
 def test_the_cache_is_filled_after_the_teacher_is_trained(net, data):
     """A later stage asks its teacher as it is then: the loss of the first step against the untrained net."""
     networks = [net(1), net(2)]
@@ -102,6 +117,15 @@ def test_a_student_can_be_trained_on(net, data):
     hints = Distiller(teacher=teacher, student=student, loss=losses.FitNet(layers={"0": "0"}))
     soft = Distiller(teacher=teacher, student=student, loss=AGAIN)
     assert fit_in_turn([hints, soft], data, epochs=1)["stage"].tolist() == [1, 2]
+
+
+def test_a_mean_teacher_can_be_the_assistant(net, data):
+    """The average that a stage has made teaches the next one."""
+    assistant = net(1)
+    mean = MeanTeacher(assistant)
+    first = Distiller(teacher=mean.teacher, student=assistant, loss=HINTON, callbacks=[mean])
+    second = Distiller(teacher=mean.teacher, student=net(2), loss=AGAIN)
+    assert fit_in_turn([first, second], data, epochs=1)["stage"].tolist() == [1, 2]
 
 
 class _Interrupts(Callback):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -79,7 +79,8 @@ def fit_in_turn(
 
     epochs = whole_number("epochs", epochs, at_least=1)
     _check_links(distillers)
-    histories = []
+    rows: list[dict[Hashable, Any]] = []
+    seconds: list[float] = []
     for stage, distiller in enumerate(distillers, start=1):
         try:
             history = distiller.fit(
@@ -90,10 +91,10 @@ def fit_in_turn(
                 f"In stage {stage} of {len(distillers)}; the students of the stages before it are trained."
             )
             raise
-        history.insert(0, "stage", stage)
-        histories.append(history)
-    whole = pd.concat(histories, ignore_index=True)
-    whole.attrs["seconds"] = [second for history in histories for second in history.attrs["seconds"]]
+        rows += [{"stage": stage, **row} for row in history.to_dict("records")]
+        seconds += history.attrs["seconds"]
+    whole = pd.DataFrame(rows)
+    whole.attrs["seconds"] = seconds
     return whole
 
 
@@ -118,9 +119,11 @@ def _check_links(distillers: Sequence[Distiller]) -> None:
                 "in an Ensemble."
             )
         trained.append(distiller.student)
+        if distiller.teacher is not None and any(one.changes_teacher for one in distiller.callbacks):
+            trained += distiller.teacher.modules()
 
 
 def _goes_on(distiller: Distiller, trained: Sequence[nn.Module]) -> bool:
-    """Whether one of these students teaches, alone or in a larger teacher, or is trained on."""
-    teachers = [] if distiller.teacher is None else list(distiller.teacher.modules())
-    return any(one is distiller.student or any(one is part for part in teachers) for one in trained)
+    """Whether one of these networks teaches, alone or in a larger teacher, or is trained on."""
+    parts = [] if distiller.teacher is None else list(distiller.teacher.modules())
+    return any(one is part for one in trained for part in (distiller.student, *parts))

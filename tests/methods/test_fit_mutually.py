@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
 from distillkit import Callback, Distiller, Ensemble, fit_mutually, losses, transfer_sets
 from distillkit.engine.order import epoch_order
@@ -111,8 +111,8 @@ def test_settings_of_a_distiller_carry_through(net, data):
 
 
 def test_the_callers_randomness_is_not_moved(net, data):
-    """Also where a loader that shuffles is evaluated on."""
-    loader = DataLoader(TensorDataset(*data), batch_size=10, shuffle=True)
+    """Also where what is evaluated on is read through a loader, which draws a seed each time."""
+    loader = DataLoader(ConcatDataset([TensorDataset(*data)]), batch_size=10)
     before = torch.get_rng_state()
     fit_mutually([net(1), net(2)], data, epochs=1, evaluate_on=loader)
     assert torch.equal(torch.get_rng_state(), before)
@@ -187,6 +187,8 @@ def test_what_is_refused(net, data):
         fit_mutually([one], data, epochs=1)
     with pytest.raises(ConfigurationError, match="got 2, of which 1 differ"):
         fit_mutually([one, one], data, epochs=1)
+    with pytest.raises(ConfigurationError, match=r"must be torch\.nn\.Modules, got str"):
+        fit_mutually([one, "other"], data, epochs=1)
     with pytest.raises(ConfigurationError, match="FitNet looks at layers"):
         fit_mutually([one, net(2)], data, epochs=1, loss=losses.FitNet(layers={"0": "0"}))
     assert math.isfinite(fit_mutually([one, net(2)], data, epochs=1)["loss"][0])

@@ -61,7 +61,8 @@ def fit_mutually(
 
     Returns:
         The history, one row for each epoch and student: `epoch` and `peer`, both from 1, and the columns that
-        `Distiller.fit` has, of that student's own loss. `history.attrs["seconds"]` has each epoch's time.
+        `Distiller.fit` has, of that student's own loss. `history.attrs["seconds"]` has each epoch's time,
+            without the evaluations.
 
     Raises:
         ConfigurationError: As `Distiller`; or there are fewer than two students, or one is there twice.
@@ -83,12 +84,7 @@ def fit_mutually(
     """
     import pandas as pd
 
-    students = list(students)
-    if len(students) < 2 or len({id(student) for student in students}) < len(students):
-        raise ConfigurationError(
-            f"Mutual learning is among two or more students, each a module of its own; got {len(students)}, "
-            f"of which {len({id(student) for student in students})} differ."
-        )
+    _refuse_too_few(students)
     each = _EachStudent(students, evaluate_on)
     distiller = Distiller(
         teacher=None,
@@ -101,6 +97,22 @@ def fit_mutually(
     history = pd.DataFrame(each.rows)
     history.attrs["seconds"] = whole.attrs["seconds"]
     return history
+
+
+def _refuse_too_few(students: Sequence[nn.Module]) -> None:
+    """Refuse fewer than two students, one that is there twice, and what is no module.
+
+    Raises:
+        ConfigurationError: Says which.
+    """
+    if strange := [type(student).__name__ for student in students if not isinstance(student, nn.Module)]:
+        raise ConfigurationError(f"The students must be torch.nn.Modules, got {', '.join(strange)}.")
+    differ = len({id(student) for student in students})
+    if differ < 2 or differ < len(students):
+        raise ConfigurationError(
+            f"Mutual learning is among two or more students, each a module of its own; got {len(students)}, "
+            f"of which {differ} differ."
+        )
 
 
 class _Peer(nn.Module):
@@ -138,6 +150,7 @@ class _EachStudent(Callback):
             of_peer |= own if len(own) > 1 else {}
             of_peer |= {name: value for name, value in others.items() if name not in of_peer}
             if self._evaluator is not None:
+                # a loader draws a seed whenever it is read
                 with own_randomness(epoch_seed(distiller.seed, distiller.epochs_done - 1), distiller.device):
                     of_peer |= self._evaluator.evaluate(student).numbers()
             self.rows.append(of_peer)

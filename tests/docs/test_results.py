@@ -43,7 +43,9 @@ def test_the_results_are_of_the_protocol_as_it_stands(protocol: str) -> None:
     results = {(run["name"], run["seed"]): run for run in read_results(RESULTS / protocol)}
     only = read_settings(RESULTS / protocol).get("only", ())
     for seed in {seed for _, seed in results}:
-        for cell in (cell for stage in reproduction_stages(PROTOCOLS[protocol], seed, only) for cell in stage):
+        for cell in (
+            cell for stage in reproduction_stages(PROTOCOLS[protocol], seed, only) for cell in stage
+        ):
             run = results.get((cell.name, seed))
             if run is None and protocol in LONG_PROTOCOLS:
                 continue  # its runs take days, and are published as they come

@@ -25,7 +25,7 @@ def value(loss: TeacherFree, logits: torch.Tensor = LOGITS) -> torch.Tensor:
 @pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])
 @pytest.mark.parametrize("correct", [0.5, 0.9, 0.99])
 def test_equals_numpy(temperature: float, correct: float) -> None:
-    """Equations 8 and 9 from probabilities: to the power 1 / T and made to sum to 1; times T²."""
+    """From probabilities: to the power 1 / T and made to sum to 1; times T²."""
     virtual = np.full((6, 5), (1 - correct) / 4)
     virtual[np.arange(6), LABELS.numpy()] = correct
     p = virtual ** (1 / temperature)

@@ -34,7 +34,7 @@ def virtual_teacher(
 
     Reference:
         Yuan, Tay, Li, Wang, Feng, Revisiting Knowledge Distillation via Label Smoothing Regularization, CVPR
-        2020, eq. 8.
+        2020.
     """
     if isinstance(correct_probability, Tensor):  # under a stack of students that differ in it
         odds: float | Tensor = correct_probability.logit()

@@ -22,9 +22,9 @@ class TeacherFree(Loss):
     at the default T the softened teacher is close to uniform.
 
     The paper's regularisation (Tf-KD_reg) adds it to `HardLabels`, with weights that it tunes for each
-    network. Its eq. 9 has no T², so its weight of this term is T² times the one here. Its code does something
-    else, which at T = 20 is nearly label smoothing: it takes the softmax of the probabilities over T, not of
-    their logarithms, and does not soften the student.
+    network. It has no T², so its weight of this term is T² times the one here. The authors' code does
+    something else, which at T = 20 is nearly label smoothing: it takes the softmax of the probabilities over
+    T, not of their logarithms, and does not soften the student.
 
     Example:
         >>> TeacherFree()
@@ -32,7 +32,7 @@ class TeacherFree(Loss):
 
     Reference:
         Yuan, Tay, Li, Wang, Feng, Revisiting Knowledge Distillation via Label Smoothing Regularization, CVPR
-        2020, eq. 8 and 9; the probability is that of their code.
+        2020; the default probability and T are those of the authors' code.
     """
 
     kind: Literal["teacher_free"] = "teacher_free"

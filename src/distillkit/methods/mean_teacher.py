@@ -59,8 +59,8 @@ class MeanTeacher(Callback):
 
     Reference:
         Tarvainen, Valpola, Mean Teachers are Better Role Models: Weight-Averaged Consistency Targets Improve
-        Semi-Supervised Deep Learning Results, NeurIPS 2017; the ramp of the decay and the default are those
-        of their PyTorch code.
+        Semi-Supervised Deep Learning Results, NeurIPS 2017; the ramp of the decay and its default are those
+        of the authors' PyTorch code.
     """
 
     only_watches: ClassVar[bool] = True

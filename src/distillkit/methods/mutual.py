@@ -39,8 +39,8 @@ def fit_mutually(
 
     Each minimises `loss` averaged over its peers, with each peer in turn as the teacher. All see the same
     batches, say their answers in training mode, and are then updated at once; what a peer says is held fixed.
-    The paper's Algorithm 1 and its code update one network after another, so that each but the first learns
-    from peers that are an update ahead.
+    The authors' code updates one network after another, so that each but the first learns from peers that
+    are an update ahead.
 
     It is one Distiller, whose student is an `Ensemble` of the students and whose loss is `losses.Mutual`. So
     there is one optimiser, with a state of its own for each weight; `clip_norm` limits the gradients of all

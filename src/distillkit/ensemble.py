@@ -99,8 +99,8 @@ class Ensemble(nn.Module):
 
 def _relative_weights(weights: Iterable[float], members: int) -> tuple[float, ...]:
     """The weights times what makes their mean 1: those of an even average change no bit of it."""
-    given = list(weights)
-    numbers = [float(weight) for weight in given if isinstance(weight, Real) and weight >= 0]
+    given: list[Any] = list(weights)
+    numbers = [float(weight) for weight in given if isinstance(weight, Real) and float(weight) >= 0]
     if len(given) != members or len(numbers) != members or not 0 < sum(numbers) < math.inf:
         raise ConfigurationError(
             f"weights must be {members} numbers ≥ 0, one for each member of the Ensemble and not all 0; got "

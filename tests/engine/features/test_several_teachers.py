@@ -149,10 +149,10 @@ def test_what_the_members_say_is_kept(several, net, images, epochs):
 def test_the_best_of_kept_answers_is_that_of_live_ones(several, net, data):
     """The same histories, with the hidden layers of a member beside it."""
     inputs, labels = data
-    wide = inputs.repeat(1, 4), labels
+    wide = inputs.repeat(1, 4).double(), labels
     members = [nn.Sequential(nn.Linear(24, 6), member) for member in several.members]
-    teacher = Ensemble(members, average="probabilities")
-    student = nn.Sequential(nn.Linear(24, 6), net(2))
+    teacher = Ensemble(members, average="probabilities").double()
+    student = nn.Sequential(nn.Linear(24, 6), net(2)).double()
     loss = WeightedSum(terms={"best": BestOf(), "hint": FitNet(layers={"0": "members.2.0"})})
     histories = [
         Distiller(
@@ -160,5 +160,5 @@ def test_the_best_of_kept_answers_is_that_of_live_ones(several, net, data):
         ).fit(wide, epochs=3, batch_size=16)
         for cache in ("auto", "off")
     ]
-    pd.testing.assert_frame_equal(*histories, rtol=1e-5)
+    pd.testing.assert_frame_equal(*histories, rtol=1e-10)
     assert isinstance(losses.Loss.from_yaml(loss.to_yaml()), WeightedSum)

@@ -129,6 +129,21 @@ def test_every_mean_over_examples_can_be_weighted(loss):
             torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-10)
 
 
+def test_weights_by_class_are_those_of_torch():
+    """Cross-entropy with a weight for each class, which torch divides by Σ w as well."""
+    logits, _, labels = CONTRACT.batch()
+    of_classes = torch.tensor([0.5, 1.0, 0.0, 3.0, 2.0], dtype=torch.float64)
+    parts = WeightedExamples()(
+        losses.HardLabels(),
+        student=Outputs(logits),
+        teacher=None,
+        labels=labels,
+        weights=of_classes[labels],
+    )
+    expected = torch.nn.functional.cross_entropy(logits, labels, weight=of_classes)
+    torch.testing.assert_close(parts["hard_labels"], expected)
+
+
 @pytest.mark.parametrize(
     "loss", [losses.DIST(), losses.WeightedSum(terms={"dist": losses.DIST(), "hard": losses.HardLabels()})]
 )

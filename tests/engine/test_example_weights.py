@@ -299,8 +299,16 @@ def test_a_callable_is_held_to_be_a_mean(net, weighted):
     found, _ = trained(net, weighted, loss=mean)
     expected, _ = trained(net, weighted, loss=losses.HardLabels())
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+
+    def each(*, student, teacher, labels):
+        return torch.nn.functional.cross_entropy(student.logits, labels, reduction="none")
+
     with pytest.raises(ConfigurationError, match="the mean of those of its examples, and total is not"):
         trained(net, weighted, loss=total)
+    with pytest.raises(
+        ConfigurationError, match=r"A loss must return a scalar tensor, got a tensor of shape"
+    ):
+        trained(net, weighted, loss=each)
 
 
 class Unmapped(losses.Loss):
@@ -319,6 +327,20 @@ def test_a_loss_that_cannot_be_mapped_is_asked_in_turn(net, weighted, caplog):
     with caplog.at_level(logging.INFO, logger="distillkit"):
         found, _ = trained(net, weighted, loss=Unmapped())
     assert "The loss is asked example by example, which is slow" in caplog.text
+    expected, _ = trained(net, weighted, loss=losses.HardLabels())
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+
+
+def test_a_loss_that_is_mapped_wrongly_is_found_out(net, weighted, caplog):
+    """What mapping gives is compared with what the loss says of the batch."""
+
+    def moody(*, student, teacher, labels):
+        mapped = torch._C._functorch.is_batchedtensor(student.logits)
+        return torch.nn.functional.cross_entropy(student.logits, labels) * (2 if mapped else 1)
+
+    with caplog.at_level(logging.INFO, logger="distillkit"):
+        found, _ = trained(net, weighted, loss=moody)
+    assert "which is slow: mapped over, it gives other numbers" in caplog.text
     expected, _ = trained(net, weighted, loss=losses.HardLabels())
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
 

@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from distillkit.engine.compiling import reason_of
 from distillkit.engine.contributions import contributions_of
+from distillkit.engine.first_batch import check_loss
 from distillkit.engine.trees import tensors_in, with_tensors
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
@@ -90,16 +91,21 @@ class _Examples:
         """Whether `all_at_once` gives what the loss says.
 
         Raises:
-            ConfigurationError: The mean over the examples, one by one, is not what the loss says of them.
+            ConfigurationError: The mean over the examples, one by one, is not what the loss says of them; or
+                what it says is no loss.
         """
         student, teacher, labels = self._whole
         expected = contributions_of(self._loss, student=student, teacher=teacher, labels=labels)
+        for value in expected.values():
+            check_loss(value)
+        why = "mapped over, it gives other numbers"
         try:
             if _have_the_means(self.all_at_once(), expected):
                 return True
         except Exception as error:  # a loss of a user's own may do anything that vmap cannot
-            logger.info("The loss is asked example by example, which is slow: %s", reason_of(error))
+            why = reason_of(error)
         if _have_the_means(self.one_by_one(), expected):
+            logger.info("The loss is asked example by example, which is slow: %s", why)
             return False
         raise ConfigurationError(
             "Weights of the examples need a loss of a batch that is the mean of those of its examples, and "

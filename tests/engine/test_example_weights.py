@@ -135,7 +135,7 @@ def test_weights_by_class_are_those_of_torch():
     of_classes = torch.tensor([0.5, 1.0, 0.0, 3.0, 2.0], dtype=torch.float64)
     parts = WeightedExamples()(
         losses.HardLabels(),
-        student=Outputs(logits),
+        student=Outputs(logits.requires_grad_()),
         teacher=None,
         labels=labels,
         weights=of_classes[labels],
@@ -305,9 +305,7 @@ def test_a_callable_is_held_to_be_a_mean(net, weighted):
 
     with pytest.raises(ConfigurationError, match="the mean of those of its examples, and total is not"):
         trained(net, weighted, loss=total)
-    with pytest.raises(
-        ConfigurationError, match=r"A loss must return a scalar tensor, got a tensor of shape"
-    ):
+    with pytest.raises(ConfigurationError, match="A loss must return a scalar tensor, got a tensor"):
         trained(net, weighted, loss=each)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from distillkit import losses
 from distillkit.errors import ConfigurationError
+from distillkit.layer_names import VOICES
 from distillkit.losses import (
     AT,
     CC,
@@ -29,6 +30,7 @@ from distillkit.losses import (
     SP,
     VID,
     WSLD,
+    BestOf,
     ChunkedSoftTargets,
     CorrectedTeacher,
     FitNet,
@@ -58,6 +60,7 @@ def hinton_with_schedules() -> WeightedSum:
 
 
 EXAMPLES: dict[str, list[Loss]] = {
+    "best_of": [BestOf(), BestOf(loss=DKD(temperature=2)), BestOf(loss=CorrectedTeacher())],
     "chunked_soft_targets": [ChunkedSoftTargets(), ChunkedSoftTargets(temperature=4, rows_at_once=2)],
     "corrected_teacher": [CorrectedTeacher(), CorrectedTeacher(loss=DKD(temperature=2))],
     "ctkd": [CTKD(), CTKD(reversal=0.5, lowest_temperature=2, temperature_range=4)],
@@ -119,8 +122,12 @@ def value(loss: Loss, student: Tensor, teacher: Tensor, labels: Tensor) -> Tenso
 
 
 def outputs(loss: Loss, student: Tensor, teacher: Tensor) -> tuple[Outputs, Outputs]:
-    """Both sides with these logits, and what the loss learns as it is at first."""
-    of_student, of_teacher = Outputs(student), Outputs(teacher)
+    """Both sides with these logits, and what the loss learns as it is at first.
+
+    A loss that asks each teacher finds two, of which the other one says the contrary.
+    """
+    voices = torch.stack([-teacher, teacher], dim=1)
+    of_student, of_teacher = Outputs(student), Outputs(teacher, {VOICES: voices})
     learnt = loss.adapters(student=of_student, teacher=of_teacher)
     return Outputs(student, adapters=learnt), of_teacher
 

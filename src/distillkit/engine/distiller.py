@@ -155,7 +155,8 @@ class Distiller:
 
         Args:
             train: `(inputs, labels)` or inputs as tensors, a mapping of tensors, a `Dataset`, a `DataLoader`,
-                or another repeatable iterable of batches.
+                or another repeatable iterable of batches. Each example may have a weight ≥ 0: `(inputs,
+                labels, weights)`, or `example_weights` in a mapping; the loss of a batch is Σ w · l / Σ w.
             epochs: Passes over the transfer set, ≥ 1.
             batch_size: Examples a batch; 128 where neither you nor a loader says. The last batch may be
                 smaller.
@@ -222,7 +223,7 @@ class Distiller:
         The loop is yours: so are the student's mode (`student.train()`), the seed and the schedule.
 
         Args:
-            batch: `(inputs, labels)`, inputs alone, or a mapping with `labels`, on any device.
+            batch: `(inputs, labels)`, also with weights, inputs alone, or a mapping, on any device.
             progress: The share of your training that is done, in [0, 1], for a loss that follows schedules; 0
                 where you do not say.
 

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import Batch
+from distillkit.engine.contributions import contributions_of
 from distillkit.engine.dropout import cheap_masks, plain_dropouts
+from distillkit.engine.example_weights import WeightedExamples
 from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
 from distillkit.engine.one_pass.stepping import TakingOver
@@ -54,13 +56,14 @@ class Update:
         self._taking_over = (
             TakingOver(student, optimizer, precision, clip_norm, self._plain) if one_pass else None
         )
+        self._weighted = WeightedExamples()
         self._first_of_epoch = True
         self._checked = False
         self._recorded: Callable[[Any], dict[str, Tensor]] | None = None
         if recorder is not None:
             self._recorded = recorded(
                 lambda given: self._as_it_is(
-                    Batch(given["inputs"], given["labels"]),
+                    Batch(given["inputs"], given["labels"], weights=given["weights"]),
                     None if given["teacher"] is None else Outputs(given["teacher"]),
                 ),
                 lambda: optimizer,
@@ -84,6 +87,7 @@ class Update:
             {
                 "inputs": batch.inputs,
                 "labels": batch.labels,
+                "weights": batch.weights,
                 "teacher": None if teacher is None else teacher.logits,
             }
         )
@@ -102,9 +106,7 @@ class Update:
                 if not self._checked:
                     check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
                     check_features(student.features)
-                contributions = contributions_of(
-                    self._loss, student=student, teacher=teacher, labels=batch.labels
-                )
+                contributions = self._contributions(student, teacher, batch)
             if not self._checked:
                 check_contributions(contributions, self._columns)
                 self._checked = True
@@ -114,6 +116,12 @@ class Update:
             self._stepping = self._taking_over(batch.inputs) or self._plain
         self._first_of_epoch = False
         return {name: value.detach() for name, value in contributions.items()}
+
+    def _contributions(self, student: Outputs, teacher: Outputs | None, batch: Batch) -> dict[str, Tensor]:
+        loss, labels, weights = self._loss, batch.labels, batch.weights
+        if weights is None:
+            return contributions_of(loss, student=student, teacher=teacher, labels=labels)
+        return self._weighted(loss, student=student, teacher=teacher, labels=labels, weights=weights)
 
     def _student_outputs(self, batch: Batch) -> Outputs:
         try:
@@ -135,12 +143,3 @@ def explain_batch_of_one(error: ValueError) -> None:
             "Batch normalisation cannot learn from a batch of one example, as the last of an epoch may "
             "be: choose another batch_size, or pass a DataLoader with drop_last=True."
         ) from error
-
-
-def contributions_of(
-    loss: LossFn, *, student: Outputs, teacher: Outputs | None, labels: Tensor | None
-) -> dict[str, Tensor]:
-    """A loss's contributions by name; of a plain callable one, named `loss`."""
-    if isinstance(loss, Loss):
-        return loss.contributions(student=student, teacher=teacher, labels=labels)
-    return {"loss": loss(student=student, teacher=teacher, labels=labels)}

@@ -1,6 +1,7 @@
 """Pure tensor functions: the maths, without settings."""
 
 from distillkit.functional.attention_distance import attention_distance as attention_distance
+from distillkit.functional.best_member import best_member as best_member
 from distillkit.functional.channel_correlation_distance import (
     channel_correlation_distance as channel_correlation_distance,
 )

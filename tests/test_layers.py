@@ -28,6 +28,7 @@ LAYER = {
     "ensemble": 2,
     "metrics": 2,
     "testing": 2,
+    "translated": 2,
     "engine": 3,
     "experiments": 4,
     "mnist": 4,
@@ -41,6 +42,7 @@ SAME_LAYER = {
     ("policy", "errors"),
     ("policy", "yaml_io"),
     ("ensemble", "outputs"),
+    ("translated", "outputs"),
     ("losses", "schedules"),
     ("testing", "losses"),
     ("mnist", "experiments"),
@@ -91,7 +93,9 @@ class Import:
         return (
             self.name
             if self.name in LAYER
-            else {"Ensemble": "ensemble", "Evaluation": "metrics"}.get(self.name, "engine")
+            else {"Ensemble": "ensemble", "Evaluation": "metrics", "Translated": "translated"}.get(
+                self.name, "engine"
+            )
         )
 
 

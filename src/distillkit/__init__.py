@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from distillkit.engine.teacher_cache import TeacherCache as TeacherCache
     from distillkit.ensemble import Ensemble as Ensemble
     from distillkit.metrics import Evaluation as Evaluation
+    from distillkit.translated import Translated as Translated
 
 _WHERE = {
     "Callback": "distillkit.engine.callbacks",
@@ -31,6 +32,7 @@ _WHERE = {
     "Evaluation": "distillkit.metrics",
     "MaxNorm": "distillkit.engine.callbacks",
     "TeacherCache": "distillkit.engine.teacher_cache",
+    "Translated": "distillkit.translated",
     "fit_together": "distillkit.engine.stack",
 }
 _MODULES = ("errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing")

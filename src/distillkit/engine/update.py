@@ -16,6 +16,7 @@ from distillkit.engine.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
 from distillkit.engine.one_pass.stepping import TakingOver
+from distillkit.engine.positions import counted
 from distillkit.engine.precision import Precision
 from distillkit.engine.recording import Recorder, only_tensors, recorded
 from distillkit.engine.stepping import PlainStepping, Stepping
@@ -98,13 +99,11 @@ class Update:
     def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         with self._stepping.standing():
             with self._precision.autocast():
-                student = self._student_outputs(batch)
+                student, teacher, labels = counted(self._student_outputs(batch), teacher, batch.labels)
                 if not self._checked:
-                    check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
+                    check_outputs(student.logits, None if teacher is None else teacher.logits, labels)
                     check_features(student.features)
-                contributions = contributions_of(
-                    self._loss, student=student, teacher=teacher, labels=batch.labels
-                )
+                contributions = contributions_of(self._loss, student=student, teacher=teacher, labels=labels)
             if not self._checked:
                 check_contributions(contributions, self._columns)
                 self._checked = True

@@ -132,6 +132,10 @@ class _Stacks:
         if not isinstance(source, ResidentSource):
             logger.info("The students train one by one: the data are no tensors.")
             return []
+        labels = source.labels()
+        if labels is not None and labels.dim() > 1:
+            logger.info("The students train one by one: the examples have labels at many positions.")
+            return []
         self._source = source
         self._test = None if self._evaluate_on is None else as_source(self._evaluate_on, device)
         found: dict[Hashable, list[int]] = {}

@@ -17,7 +17,9 @@ INTENDED = {
         "fit_together",
         "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
-    "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
+    "distillkit.errors": [
+        "ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError", "ExportError",
+    ],
     "distillkit.functional": [
         "attention_distance", "channel_correlation_distance", "chunked_kl", "correlation_distance",
         "decoupled_kl", "distillation_kl", "flow_distance", "gaussian_likelihood", "generalized_jsd",

@@ -77,8 +77,7 @@ def train_run(
         began = time.perf_counter()
         watch = _FirstEpoch()
         distiller = _distiller(config, code, device or torch.device("cpu"), (watch, *callbacks))
-        with _seeded(0):  # the data are the same whatever the seed
-            train, evaluation = config.data.load(code)
+        train, evaluation = load_data(config, code)
         _refuse_unlabelled(evaluation)
         with _explained(watch):
             history = distiller.fit(
@@ -135,6 +134,12 @@ def _models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None,
                 "The teacher has no trained weights: name its weights, or its weights_file.", stacklevel=3
             )
         return config.teacher.build(code), student
+
+
+def load_data(config: RunConfig, code: CodeFile | None) -> tuple[Any, Any]:
+    """Training data and evaluation data of a run, the same whatever its seed."""
+    with _seeded(0):
+        return config.data.load(code)
 
 
 @contextmanager

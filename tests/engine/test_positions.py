@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from distillkit import Distiller, fit_together, losses
 from distillkit.engine.positions import counted
 from distillkit.errors import ConfigurationError
-from distillkit.losses import DKD, SoftTargets, WeightedSum
+from distillkit.functional import next_token_labels
+from distillkit.losses import DKD, HardLabels, SoftTargets, WeightedSum
 from distillkit.typing import Outputs
 
 
@@ -50,6 +51,21 @@ def test_one_label_an_example_must_be_a_class(net, data) -> None:
     distiller = Distiller(teacher=net(1), student=net(2), loss=losses.hinton(4, 0.5))
     with pytest.raises(ConfigurationError, match="got -100 to"):
         distiller.step((data[0], torch.full_like(data[1], -100)))
+
+
+def test_a_language_model_learns_the_next_token() -> None:
+    """With moved labels the loss is that of logits and labels cut to fit, as it is usually written."""
+    student = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 9))
+    words = torch.randint(9, (4, 6))
+    labels = words.masked_fill(torch.arange(6) >= torch.tensor([[6], [3], [5], [2]]), -100)
+    with torch.no_grad():
+        logits = student(words)
+    expected = nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100
+    )
+    distiller = Distiller(teacher=None, student=student, loss=HardLabels(), precision="fp32")
+    found = distiller.step((words, next_token_labels(labels)))
+    assert float(found["hard_labels"]) == pytest.approx(float(expected), rel=1e-6)
 
 
 def by_position(seed: int) -> nn.Module:

@@ -30,6 +30,7 @@ LAYER = {
     "testing": 2,
     "translated": 2,
     "engine": 3,
+    "methods": 3,
     "experiments": 4,
     "mnist": 4,
     "cli": 5,
@@ -45,6 +46,7 @@ SAME_LAYER = {
     ("translated", "outputs"),
     ("losses", "schedules"),
     ("testing", "losses"),
+    ("methods", "engine"),
     ("mnist", "experiments"),
 }
 """Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""

@@ -47,13 +47,14 @@ class Named:
         return source.build(code)
 
     def data(self, name: str) -> tuple[Any, Any]:
-        """Training data and evaluation data: what the function of that name returns.
+        """Training data and evaluation data: what the function of that name returns, the same each time.
 
         Raises:
             ConfigurationError: It is no function of a file, or returns something else.
         """
         from distillkit.errors import ConfigurationError
         from distillkit.experiments.data_sources import FunctionData
+        from distillkit.experiments.train import load_data
 
         place = file_and_function(name)
         if place is None:
@@ -61,7 +62,7 @@ class Named:
                 f"Data come from a function of a Python file, FILE.py:FUNCTION, got {name!r}."
             )
         file, function = place
-        return FunctionData(function=function).load(self._code(file))
+        return load_data(FunctionData(function=function), self._code(file))
 
     def _code(self, file: Path) -> CodeFile | None:
         from distillkit.experiments.code_file import code_file

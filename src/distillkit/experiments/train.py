@@ -21,6 +21,7 @@ from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError, DistillkitError
 from distillkit.experiments.atomic import to_json
 from distillkit.experiments.code_file import CodeFile, function_of
+from distillkit.experiments.data_sources import DataSource
 from distillkit.experiments.environment import environment
 from distillkit.experiments.run_config import RunConfig
 from distillkit.experiments.run_folder import HISTORY, METRICS, PREDICTIONS, WEIGHTS, RunFolder
@@ -77,7 +78,7 @@ def train_run(
         began = time.perf_counter()
         watch = _FirstEpoch()
         distiller = _distiller(config, code, device or torch.device("cpu"), (watch, *callbacks))
-        train, evaluation = load_data(config, code)
+        train, evaluation = load_data(config.data, code)
         _refuse_unlabelled(evaluation)
         with _explained(watch):
             history = distiller.fit(
@@ -105,7 +106,7 @@ def train_run(
 def _distiller(
     config: RunConfig, code: CodeFile | None, device: torch.device, callbacks: Sequence[Callback]
 ) -> Distiller:
-    teacher, student = _models(config, code)
+    teacher, student = build_models(config, code)
     check_writable_weights(student)
     return Distiller(
         teacher=None if teacher is None else teacher.to(device),
@@ -123,8 +124,11 @@ def _distiller(
     )
 
 
-def _models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None, nn.Module]:
-    """Teacher and student; the student first, so that its initial values are a matter of the seed alone."""
+def build_models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None, nn.Module]:
+    """Teacher and student as a run begins with them, on the CPU.
+
+    The student is built first, so that its initial values are a matter of the seed alone.
+    """
     with _seeded(config.seed):
         student = config.student.build(code)
         if config.teacher is None:
@@ -136,10 +140,10 @@ def _models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None,
         return config.teacher.build(code), student
 
 
-def load_data(config: RunConfig, code: CodeFile | None) -> tuple[Any, Any]:
-    """Training data and evaluation data of a run, the same whatever its seed."""
+def load_data(source: DataSource, code: CodeFile | None) -> tuple[Any, Any]:
+    """Training data and evaluation data, the same each time, whatever the seed of a run."""
     with _seeded(0):
-        return config.data.load(code)
+        return source.load(code)
 
 
 @contextmanager

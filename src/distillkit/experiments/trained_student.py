@@ -68,7 +68,7 @@ def examples_of_run(config: RunConfig, code: CodeFile | None, number: int) -> An
         ConfigurationError: The data hold nothing.
         DataUnavailableError: They could not be found or downloaded.
     """
-    _, evaluation = load_data(config, code)
+    _, evaluation = load_data(config.data, code)
     batch = next(iter(as_source(evaluation, torch.device("cpu")).batches(batch_size=number)), None)
     if batch is None:
         raise ConfigurationError("The run's evaluation data hold no example.")

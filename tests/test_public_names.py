@@ -14,17 +14,19 @@ from distillkit.policy import Policy
 INTENDED = {
     "distillkit": [
         "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "MeanTeacher", "TeacherCache",
-        "fit_in_turn", "fit_mutually", "fit_together",
+        "Translated", "fit_in_turn", "fit_mutually", "fit_together",
         "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
-    "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
+    "distillkit.errors": [
+        "ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError", "ExportError",
+    ],
     "distillkit.functional": [
         "attention_distance", "best_member", "channel_correlation_distance", "chunked_kl",
         "correlation_distance", "decoupled_kl", "distillation_kl", "flow_distance", "gaussian_likelihood",
         "generalized_jsd", "hard_label_cross_entropy", "hierarchical_distance", "hint_regression",
-        "logit_matching", "margin_distance", "multi_level_kd", "neighbour_divergence", "normalized_kd",
-        "random_integers", "relation_distance", "relational_angle", "relational_distance", "reverse_gradient",
-        "reverse_kl", "selectivity_distance", "similarity_distance", "standardize_logits",
+        "logit_matching", "margin_distance", "multi_level_kd", "neighbour_divergence", "next_token_labels",
+        "normalized_kd", "random_integers", "relation_distance", "relational_angle", "relational_distance",
+        "reverse_gradient", "reverse_kl", "selectivity_distance", "similarity_distance", "standardize_logits",
         "swap_wrong_predictions", "target_enhanced_cross_entropy", "top_k_kl", "virtual_teacher",
         "weighted_soft_labels",
     ],

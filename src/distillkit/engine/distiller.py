@@ -64,6 +64,9 @@ class Distiller:
     done. What a loss learns itself, such as a regressor between layers of other sizes, is made with the first
     batch and trained like the student: it is in `adapters`, and no part of the student.
 
+    Examples may have a label at each of many positions, `[batch, ..., classes]` and `[batch, ...]`: tokens,
+    pixels. Those whose label is −100 then count for no loss.
+
     Args:
         teacher: Any module that gives logits, an `Ensemble`, or `None` for a loss on labels alone.
         student: Any module that gives logits of the same classes.

@@ -54,7 +54,8 @@ class WeightedExamples:
             check_weights(weights)
             if len(weights) != len(student.logits):
                 raise ConfigurationError(
-                    f"Each example needs a weight, got {len(weights)} for {len(student.logits)} examples."
+                    f"Each example needs a weight, got {len(weights)} for {len(student.logits)} examples "
+                    "(each position with a label of its own is one, and they cannot have weights yet)."
                 )
             self._mapped = batch.can_be_mapped()
         each = batch.all_at_once() if self._mapped else batch.one_by_one()

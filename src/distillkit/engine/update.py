@@ -18,6 +18,7 @@ from distillkit.engine.example_weights import WeightedExamples
 from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
 from distillkit.engine.one_pass.stepping import TakingOver
+from distillkit.engine.positions import counted
 from distillkit.engine.precision import Precision
 from distillkit.engine.recording import Recorder, only_tensors, recorded
 from distillkit.engine.stepping import PlainStepping, Stepping
@@ -102,11 +103,11 @@ class Update:
     def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         with self._stepping.standing():
             with self._precision.autocast():
-                student = self._student_outputs(batch)
+                student, teacher, labels = counted(self._student_outputs(batch), teacher, batch.labels)
                 if not self._checked:
-                    check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
+                    check_outputs(student.logits, None if teacher is None else teacher.logits, labels)
                     check_features(student.features)
-                contributions = self._contributions(student, teacher, batch)
+                contributions = self._contributions(student, teacher, labels, batch.weights)
             if not self._checked:
                 check_contributions(contributions, self._columns)
                 self._checked = True
@@ -117,8 +118,10 @@ class Update:
         self._first_of_epoch = False
         return {name: value.detach() for name, value in contributions.items()}
 
-    def _contributions(self, student: Outputs, teacher: Outputs | None, batch: Batch) -> dict[str, Tensor]:
-        loss, labels, weights = self._loss, batch.labels, batch.weights
+    def _contributions(
+        self, student: Outputs, teacher: Outputs | None, labels: Tensor | None, weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        loss = self._loss
         if weights is None:
             return contributions_of(loss, student=student, teacher=teacher, labels=labels)
         return self._weighted(loss, student=student, teacher=teacher, labels=labels, weights=weights)

@@ -100,6 +100,15 @@ def test_divergence_from_the_teacher_equals_a_loop() -> None:
     assert metrics.teacher_kl(TEACHER, LOGITS) != pytest.approx(total / 400, rel=0.1)
 
 
+def test_shared_errors_equal_a_loop() -> None:
+    """Cases that both get wrong, each as whatever class; a side shares all of its errors with itself."""
+    triples = zip(LOGITS.tolist(), TEACHER.tolist(), LABELS.tolist(), strict=True)
+    both = sum(predicted(mine) != label and predicted(theirs) != label for mine, theirs, label in triples)
+    assert metrics.shared_errors(LOGITS, TEACHER, LABELS) == both
+    assert metrics.shared_errors(TEACHER, LOGITS, LABELS) == both
+    assert metrics.shared_errors(LOGITS, LOGITS, LABELS) == metrics.test_errors(LOGITS, LABELS)
+
+
 def test_an_evaluation_holds_them_all() -> None:
     """`evaluate_logits` gives each metric as its function does; without a teacher, none of the teacher's."""
     found = metrics.evaluate_logits(LOGITS, LABELS, TEACHER)
@@ -112,11 +121,15 @@ def test_an_evaluation_holds_them_all() -> None:
         "ece": metrics.expected_calibration_error(LOGITS, LABELS),
         "teacher_agreement": metrics.teacher_agreement(LOGITS, TEACHER),
         "teacher_kl": metrics.teacher_kl(LOGITS, TEACHER),
+        "teacher_errors": metrics.test_errors(TEACHER, LABELS),
+        "shared_errors": metrics.shared_errors(LOGITS, TEACHER, LABELS),
     }
     assert torch.equal(found.predictions, LOGITS.argmax(-1))
     alone = metrics.evaluate_logits(LOGITS, LABELS)
     assert alone.teacher_agreement is None
     assert alone.teacher_kl is None
+    assert alone.teacher_errors is None
+    assert alone.shared_errors is None
 
 
 def test_extreme_logits_are_finite() -> None:

@@ -140,16 +140,23 @@ def _table(result: RunResult) -> Table:
     table = Table(title="The student on the evaluation data", title_justify="left", header_style="bold")
     table.add_column("Metric")
     table.add_column("Value", justify="right")
-    share = 100 * metrics["test_errors"] / metrics["cases"]
-    table.add_row("Errors", f"{metrics['test_errors']} of {metrics['cases']} ({share:.2f} %)")
+    table.add_row("Errors", _share(metrics["test_errors"], metrics["cases"]))
     table.add_row("Mean negative log-likelihood, nats", _number(metrics["nll"]))
     table.add_row("Expected calibration error", _number(metrics["ece"]))
     if metrics["teacher_agreement"] is not None:
         table.add_row("Agreement with the teacher", f"{100 * metrics['teacher_agreement']:.2f} %")
         table.add_row("KL(teacher ‖ student), nats", _number(metrics["teacher_kl"]))
+    # the metrics of a run of an older version lack them
+    if metrics.get("teacher_errors") is not None:
+        table.add_row("Errors of the teacher", _share(metrics["teacher_errors"], metrics["cases"]))
+        table.add_row("Errors of both", str(metrics["shared_errors"]))
     if dead := metrics["never_predicted"]:
         table.add_row("Classes never predicted", f"[yellow]{', '.join(map(str, dead))}[/]")
     return table
+
+
+def _share(errors: int, cases: int) -> str:
+    return f"{errors} of {cases} ({100 * errors / cases:.2f} %)"
 
 
 def _number(value: float | None) -> str:

@@ -141,13 +141,60 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -
     Reference:
         Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
     """
-    confidence, predicted = logits.double().softmax(dim=-1).max(dim=-1)
-    correct = (predicted == labels).double()
-    # the bin (k/bins, (k+1)/bins] has the number k
-    number = ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
+    confidence, correct, number = _binned(logits, labels, bins)
     gaps = torch.zeros(bins, dtype=torch.float64, device=logits.device)
     gaps.scatter_add_(0, number, correct - confidence)
     return float(gaps.abs().sum() / len(labels))
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """The cases whose confidence lies in one range.
+
+    Attributes:
+        cases: How many, at least 1.
+        confidence: Mean probability of the predicted class, in (0, 1].
+        accuracy: Share whose class is predicted rightly, in [0, 1].
+    """
+
+    cases: int
+    confidence: float
+    accuracy: float
+
+
+def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> tuple[CalibrationBin, ...]:
+    """What `expected_calibration_error` is the mean over: a reliability diagram draws these.
+
+    Args:
+        logits: `[cases, classes]`.
+        labels: `[cases]`, int64.
+        bins: Number of bins of (0, 1], ≥ 1.
+
+    Returns:
+        The bins that hold cases, from the least confident to the most.
+
+    Example:
+        >>> calibration_bins(torch.tensor([[100.0, 0.0]]), torch.tensor([1]))
+        (CalibrationBin(cases=1, confidence=1.0, accuracy=0.0),)
+
+    Reference:
+        Guo et al., On Calibration of Modern Neural Networks, 2017, section 2, reliability diagrams.
+    """
+    confidence, correct, number = _binned(logits, labels, bins)
+    counts = number.bincount(minlength=bins)
+    means = [number.bincount(weights=values, minlength=bins) / counts for values in (confidence, correct)]
+    return tuple(
+        CalibrationBin(int(counts[one]), float(means[0][one]), float(means[1][one]))
+        for one in counts.nonzero().flatten().tolist()
+    )
+
+
+def _binned(logits: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each case the confidence, whether it is correct, and the number of its bin."""
+    confidence, predicted = logits.double().softmax(dim=-1).max(dim=-1)
+    correct = (predicted == labels).double()
+    # the bin (k/bins, (k+1)/bins] has the number k
+    return confidence, correct, ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
 
 
 def teacher_agreement(student_logits: Tensor, teacher_logits: Tensor) -> float:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +14,7 @@ from rich.table import Table
 
 from distillkit.cli import options
 from distillkit.cli.commands import INTERRUPTED, TERMINATED
-from distillkit.cli.console import stderr, stdout
+from distillkit.cli.console import stderr, stdout, warnings_in_a_line
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def train(
     folder = out or Path("runs") / run_file.stem
     try:
         # what models and data print of themselves is no result
-        with redirect_stdout(sys.stderr), _warnings_in_a_line():
+        with redirect_stdout(sys.stderr), warnings_in_a_line():
             result = _train(run_file, code, folder, device, precision, overwrite=overwrite, quiet=quiet)
     except (KeyboardInterrupt, Terminated) as error:
         kept = (
@@ -107,16 +105,6 @@ def _train(
             return train_run(
                 config, folder, code=functions, device=found, overwrite=overwrite, callbacks=(progress,)
             )
-
-
-@contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    def show(message: Warning | str, *details: object, **more: object) -> None:
-        stderr().print(f"[yellow]Warning:[/] {escape(str(message))}", soft_wrap=True)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
 
 
 def _show(result: RunResult, *, as_json: bool) -> None:

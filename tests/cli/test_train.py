@@ -94,6 +94,7 @@ def test_a_run_ends_in_a_table_and_says_where_everything_is(folder: Path) -> Non
     assert outcome.stderr.count("epoch ") == 2
     assert "epoch 2/2" in outcome.stderr
     assert "of them the teacher's too" in outcome.stderr
+    assert "distillkit compare runs/run --code tiny_nets.py" in outcome.stderr.splitlines()[-2]
     assert "student.safetensors" in outcome.stderr.splitlines()[-1]
     assert (folder / "runs" / "run" / "student.safetensors").exists()
     assert max(map(len, outcome.stdout.splitlines())) <= 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -36,18 +37,10 @@ def show(found: ModelComparison, title: str) -> None:
 
 def _sizes_and_speed(found: ModelComparison, title: str) -> Table:
     table = _table(escape(title), "", "Teacher", "Student", "Gain")
-    for name, teacher, student, words in (
-        ("Parameters", found.teacher.parameters, found.student.parameters, "{:,}".format),
-        (
-            "Multiply-adds",
-            found.teacher.multiply_adds,
-            found.student.multiply_adds,
-            "{:,}".format,
-        ),
-        ("Weights on disk", found.teacher.file_bytes, found.student.file_bytes, bytes_in_words),
-    ):
-        gain = f"{three_digits(teacher / student)} ×" if teacher and student else "–"
-        table.add_row(name, *("–" if one is None else words(one) for one in (teacher, student)), gain)
+    large, small = found.teacher, found.student
+    _row(table, "Parameters", large.parameters, small.parameters, "{:,}".format)
+    _row(table, "Multiply-adds", large.multiply_adds, small.multiply_adds, "{:,}".format)
+    _row(table, "Weights on disk", large.file_bytes, small.file_bytes, bytes_in_words)
     latency, throughput = found.latency, found.throughput
     unit, scale = seconds_unit(latency.seconds("teacher").median)
     table.add_row(
@@ -63,27 +56,32 @@ def _sizes_and_speed(found: ModelComparison, title: str) -> Table:
     return table
 
 
+def _row(
+    table: Table, name: str, teacher: int | None, student: int | None, words: Callable[[int], str]
+) -> None:
+    gain = f"{three_digits(teacher / student)} ×" if teacher and student else "–"
+    table.add_row(name, *("–" if one is None else words(one) for one in (teacher, student)), gain)
+
+
 def _answers(answers: Answers) -> Table:
     teacher, student, both = answers.teacher, answers.student, answers.shared_errors
     table = _table(f"On {answers.cases:,} cases", "", "Teacher", "Student", "Both")
-    table.add_row(
-        "Errors", *(share(one, answers.cases) for one in (teacher.test_errors, student.test_errors, both))
-    )
-    table.add_row(
-        "Errors of its own",
-        str(teacher.test_errors - both),
-        str(student.test_errors - both),
-        "",
-    )
+    errors = (teacher.test_errors, student.test_errors)
+    table.add_row("Errors", *(share(one, answers.cases) for one in (*errors, both)))
+    table.add_row("Errors of its own", *(f"{one - both:,}" for one in errors), "")
     table.add_row("Negative log-likelihood, nats", decimals(teacher.nll), decimals(student.nll), "")
     table.add_row("Expected calibration error", decimals(teacher.ece), decimals(student.ece), "")
     if teacher.never_predicted or student.never_predicted:
-        dead = [", ".join(map(str, one.never_predicted)) or "–" for one in (teacher, student)]
+        dead = (_few(one.never_predicted) for one in (teacher, student))
         table.add_row("Classes never predicted", *dead, "")
-    table.add_row("Agreement", "", "", f"{100 * (student.teacher_agreement or 0):.2f} %")
+    table.add_row("Agreement", "", "", f"{100 * answers.agreement:.2f} %")
     table.add_row("KL(teacher ‖ student), nats", "", "", decimals(student.teacher_kl))
     table.add_row("McNemar test of the errors", "", "", p_in_words(answers.test.p))
     return table
+
+
+def _few(classes: tuple[int, ...]) -> str:
+    return f"{len(classes)} of them" if len(classes) > 5 else ", ".join(map(str, classes)) or "–"
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -76,7 +76,7 @@ def train(
         stderr().print(
             "This run was done before, so nothing was trained; --overwrite trains it again.", soft_wrap=True
         )
-    _show(result, as_json=as_json)
+    _show(result, code, as_json=as_json)
 
 
 def _train(
@@ -107,7 +107,7 @@ def _train(
             )
 
 
-def _show(result: RunResult, *, as_json: bool) -> None:
+def _show(result: RunResult, code: Path | None, *, as_json: bool) -> None:
     folder = escape(str(result.folder))
     if as_json:
         outcome = {"folder": str(result.folder), "done_before": result.done_before, "metrics": result.metrics}
@@ -115,8 +115,11 @@ def _show(result: RunResult, *, as_json: bool) -> None:
         sys.stdout.write("\n")
     else:
         stdout().print(_table(result))
+    beside = "" if code is None else f" --code {escape(str(code))}"
+    gained = f"Set it beside its teacher: [bold]distillkit compare {folder}{beside}[/]\n"
     stderr().print(
         f"Weights, history, metrics and predictions: [bold]{folder}[/]\n"
+        f"{'' if result.metrics['teacher_agreement'] is None else gained}"
         f"Use the student: [bold]student.load_state_dict(safetensors.torch.load_file("
         f'"{folder}/student.safetensors"))[/]',
         soft_wrap=True,

@@ -62,6 +62,11 @@ class Answers:
         """Cases that both predict wrongly."""
         return cast("int", self.student.shared_errors)  # there is a teacher
 
+    @property
+    def agreement(self) -> float:
+        """Share of cases on which both predict the same class."""
+        return cast("float", self.student.teacher_agreement)
+
 
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
@@ -211,7 +216,7 @@ def _as_data(answers: Answers) -> dict[str, Any]:
             for side, one, bins in sides
         },
         "shared_errors": answers.shared_errors,
-        "teacher_agreement": student.teacher_agreement,
+        "teacher_agreement": answers.agreement,
         "teacher_kl": _plain(student.teacher_kl),
         "test": {"name": answers.test.test, "p": answers.test.p},
     }

@@ -125,8 +125,8 @@ def _draw_errors(axes: Axes, answers: Answers) -> None:
     axes.xaxis.grid(visible=False)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_title(f"Errors on {answers.cases:,} cases")
-    agreement = 100 * (answers.student.teacher_agreement or 0)
-    axes.set_xlabel(f"agreement {agreement:.2f} % · McNemar test: {p_in_words(answers.test.p)}", fontsize=8.5)
+    together = f"agreement {100 * answers.agreement:.2f} %"
+    axes.set_xlabel(f"{together} · McNemar test: {p_in_words(answers.test.p)}", fontsize=8.5)
 
 
 def _draw_calibration(axes: Axes, answers: Answers) -> None:

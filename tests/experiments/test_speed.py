@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distillkit.engine.precision import resolve_precision
+from distillkit.engine.precision import Precision, resolve_precision
 from distillkit.errors import ConfigurationError
 from distillkit.experiments import speed
 from distillkit.experiments.speed import Speed, Spread, measure_latency, measure_throughput, rows
@@ -113,6 +114,25 @@ def test_the_time_that_is_given_is_kept(clock: Clock) -> None:
     assert found.rounds == pytest.approx(10.0 / (0.024 + 0.02), rel=0.02)
 
 
+def test_a_device_that_works_on_its_own_is_waited_for(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before and after each turn; where latency is measured, after each pass too."""
+    device = torch.device("meta")  # stands for a GPU
+    teacher, student = models(clock)
+
+    def wait(which: torch.device) -> None:
+        assert which == device
+        clock.log += "|"
+
+    monkeypatch.setattr(torch.accelerator, "synchronize", wait)
+    apart = Precision("fp32", device)
+    measure_latency(teacher, student, INPUTS, precision=apart, seconds=0.5)
+    assert re.fullmatch(r"(\|(t\|)+\||\|(s\|)+\|)+", clock.log)
+    clock.log = ""
+    measure_throughput(teacher, student, INPUTS, batch_size=2, precision=apart, seconds=0.5)
+    assert re.fullmatch(r"(\|t+\||\|s+\|)+", clock.log)
+    assert "sss" in clock.log
+
+
 def test_on_a_real_clock() -> None:
     """A nap of 6 ms, and one of 2 ms."""
 
@@ -154,7 +174,7 @@ def test_a_batch_that_a_model_cannot_take_is_one_sentence() -> None:
         )
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
 def test_no_time_to_measure_in(seconds: float) -> None:
     """Is refused."""
     with pytest.raises(ConfigurationError, match="must be above 0"):

@@ -189,8 +189,8 @@ def _measure(
     *,
     wait_for_each: bool,
 ) -> Speed:
-    if not seconds > 0:
-        raise ConfigurationError(f"The seconds to measure for must be above 0, got {seconds}.")
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(f"The seconds to measure for must be above 0 and finite, got {seconds}.")
     there = move(inputs, precision.device)
     timed = [_Timed(model, there, precision, wait_for_each) for model in models]
     taken: tuple[list[float], list[float]] = ([], [])

@@ -13,7 +13,8 @@ from distillkit.policy import Policy
 
 INTENDED = {
     "distillkit": [
-        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache", "fit_together",
+        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "MeanTeacher", "TeacherCache",
+        "fit_in_turn", "fit_mutually", "fit_together",
         "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
@@ -24,13 +25,13 @@ INTENDED = {
         "margin_distance", "multi_level_kd", "neighbour_divergence", "normalized_kd", "random_integers",
         "relation_distance", "relational_angle", "relational_distance", "reverse_gradient", "reverse_kl",
         "selectivity_distance", "similarity_distance", "standardize_logits", "swap_wrong_predictions",
-        "target_enhanced_cross_entropy", "top_k_kl", "weighted_soft_labels",
+        "target_enhanced_cross_entropy", "top_k_kl", "virtual_teacher", "weighted_soft_labels",
     ],
     "distillkit.losses": [
         "AT", "CC", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP", "FeatureLoss",
-        "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST",
-        "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized",
-        "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
+        "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "Mutual", "NKD",
+        "NST", "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized",
+        "TeacherFree", "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
     ],
     "distillkit.metrics": [
         "CalibrationBin", "Evaluation", "calibration_bins", "errors_by_class", "evaluate_logits",

@@ -36,10 +36,12 @@ from distillkit.losses import (
     HardLabels,
     LogitMatching,
     Loss,
+    Mutual,
     ReverseKL,
     ReviewKD,
     SoftTargets,
     Standardized,
+    TeacherFree,
     TopKSoftTargets,
     WeightedSum,
 )
@@ -69,6 +71,7 @@ EXAMPLES: dict[str, list[Loss]] = {
     "reverse_kl": [ReverseKL(), ReverseKL(temperature=4)],
     "soft_targets": [SoftTargets(temperature=1), SoftTargets(temperature=20)],
     "standardized": [Standardized(), Standardized(loss=losses.hinton(temperature=4, hard_label_weight=0.1))],
+    "teacher_free": [TeacherFree(), TeacherFree(temperature=1, correct_probability=0.9)],
     "top_k_soft_targets": [TopKSoftTargets(k=2), TopKSoftTargets(k=50, temperature=4)],
     "weighted_sum": [
         losses.hinton(temperature=4, hard_label_weight=0.1),
@@ -96,8 +99,10 @@ ON_FEATURES: dict[str, list[Loss]] = {
     "sp": [SP(layers={"a": "x"}), SP(layers=PAIRS)],
     "vid": [VID(layers={"a": "x"}), VID(layers=PAIRS, initial_variance=1)],
 }
+AMONG_STUDENTS: dict[str, list[Loss]] = {"mutual": [Mutual(), Mutual(loss=SoftTargets(temperature=4))]}
 FEATURES = [pytest.param(loss, id=repr(loss)) for examples in ON_FEATURES.values() for loss in examples]
 ALL = [pytest.param(loss, id=repr(loss)) for examples in EXAMPLES.values() for loss in examples]
+OF_MEMBERS = [pytest.param(loss, id=repr(loss)) for one in AMONG_STUDENTS.values() for loss in one]
 
 
 def batch(size: int = 6, classes: int = 5, sd: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
@@ -127,8 +132,8 @@ def test_every_loss_has_an_example_here() -> None:
         for item in vars(losses).values()
         if isinstance(item, type) and issubclass(item, Loss) and not inspect.isabstract(item)
     }
-    assert exported | set(Loss.plugins()) == set(EXAMPLES) | set(ON_FEATURES)
-    for kind, examples in [*EXAMPLES.items(), *ON_FEATURES.items()]:
+    assert exported | set(Loss.plugins()) == set(EXAMPLES) | set(ON_FEATURES) | set(AMONG_STUDENTS)
+    for kind, examples in [*EXAMPLES.items(), *ON_FEATURES.items(), *AMONG_STUDENTS.items()]:
         assert all(example.kind_name() == kind for example in examples)
 
 
@@ -257,7 +262,7 @@ def test_contributions_add_up(loss: Loss) -> None:
     torch.testing.assert_close(torch.stack([*parts.values()]).sum(), value(loss, student, teacher, labels))
 
 
-@pytest.mark.parametrize("loss", [*ALL, *FEATURES])
+@pytest.mark.parametrize("loss", [*ALL, *FEATURES, *OF_MEMBERS])
 def test_yaml_and_json_keep_it(loss: Loss) -> None:
     """It comes back equal, of its own class, with an equal hash."""
     for again in (Loss.from_yaml(loss.to_yaml()), Loss.from_json(loss.to_json())):

@@ -137,7 +137,7 @@ def _draw_calibration(axes: Axes, answers: Answers) -> None:
     ):
         confidence = [part.confidence for part in bins]
         accuracy = [part.accuracy for part in bins]
-        axes.plot(confidence, accuracy, color=colour, linewidth=1.2, alpha=0.7)
+        axes.plot(confidence, accuracy, color=colour, linewidth=1.0, alpha=0.35)
         axes.scatter(
             confidence, accuracy, _areas(bins), color=colour, marker=mark, label=f"{name}: ECE {one.ece:.4f}"
         )

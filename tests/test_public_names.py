@@ -37,8 +37,9 @@ INTENDED = {
         "Standardized", "TeacherFree", "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
     ],
     "distillkit.metrics": [
-        "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",
-        "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",
+        "CalibrationBin", "Evaluation", "calibration_bins", "errors_by_class", "evaluate_logits",
+        "expected_calibration_error", "negative_log_likelihood", "never_predicted", "shared_errors",
+        "teacher_agreement", "teacher_kl", "test_errors",
     ],
     "distillkit.schedules": ["Cosine", "Linear", "Schedule", "WarmUp"],
     "distillkit.testing": ["check_loss"],

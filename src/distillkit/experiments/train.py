@@ -203,15 +203,17 @@ def _metrics(history: pd.DataFrame, cases: int) -> dict[str, Any]:
         "ece",
         "teacher_agreement",
         "teacher_kl",
+        "teacher_errors",
+        "shared_errors",
     )
     for name in names:
         value = last[name]
         if isinstance(value, tuple):
             metrics[name] = list(value)
-        elif name == "test_errors":
-            metrics[name] = int(value)
+        elif value is None or not math.isfinite(value):
+            metrics[name] = None
         else:
-            metrics[name] = float(value) if value is not None and math.isfinite(value) else None
+            metrics[name] = int(value) if name.endswith("_errors") else float(value)
     return metrics
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,32 +11,12 @@ from torch import nn
 
 from distillkit.engine.data_forms import as_source
 from distillkit.errors import ConfigurationError
-from distillkit.experiments.atomic import MANIFEST_NAME, manifest_problems
 from distillkit.experiments.code_file import CodeFile
-from distillkit.experiments.run_config import RunConfig, read_run_file
-from distillkit.experiments.run_folder import CONFIG, ENVIRONMENT, METRICS, WEIGHTS, inputs_of
+from distillkit.experiments.finished_run import finished_config
+from distillkit.experiments.run_config import RunConfig
+from distillkit.experiments.run_folder import WEIGHTS
 from distillkit.experiments.train import load_data
 from distillkit.experiments.weights import read_weights
-
-
-def finished_config(folder: Path, code: CodeFile | None) -> RunConfig:
-    """The configuration of a run that ended; a file of it that has changed since is warned of.
-
-    Raises:
-        ConfigurationError: The folder holds no finished run, or its files were changed since.
-    """
-    if not all((folder / name).is_file() for name in (MANIFEST_NAME, CONFIG, METRICS, WEIGHTS)):
-        raise ConfigurationError(
-            f"{folder} holds no finished run of `distillkit train`: name a folder that one left."
-        )
-    if problems := manifest_problems(folder):
-        raise ConfigurationError(f"{folder} is not as it was written: {problems[0]} Train it again.")
-    config = read_run_file(folder / CONFIG)
-    then = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))["inputs"]
-    now = inputs_of(config, code)
-    for name in sorted(name for name in then.keys() & now.keys() if then[name] != now[name]):
-        warnings.warn(f"{name} is not what it was when {folder} was trained.", stacklevel=3)
-    return config
 
 
 def trained_student(folder: Path, code: CodeFile | None) -> tuple[RunConfig, nn.Module]:

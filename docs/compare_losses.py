@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from distillkit.cli.signals import Terminated, end_on_signals
 from distillkit.errors import DistillkitError
 from distillkit.experiments.lines import read_lines
 from distillkit.experiments.store import RESULTS
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    end_on_signals()
     only = ["--only", *given.only] if given.only else []
     words = ["python", "docs/compare_losses.py", "--seeds", str(given.seeds), *only]
     command = shlex.join([*words, *(["--threads", str(given.threads)] if given.threads != 1 else [])])
@@ -52,9 +54,9 @@ def main() -> int:
     except DistillkitError as error:
         say(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as asked:
         say(f"Stopped. What had ended is in {given.out / RESULTS}; the same command goes on from there.")
-        return 130
+        return 143 if isinstance(asked, Terminated) else 130
     lines = read_lines(given.out / RESULTS)
     students = [line for line in lines if line["name"] != TEACHER]
     write_figure(given.out, "losses", lambda: losses_figure(students))

@@ -201,7 +201,7 @@ def test_the_page_says_what_the_lines_say() -> None:
     ("kind", "words"),
     [
         ("dkd", "warm-up to 1 · dkd at T = 4 + 1 · hard_labels"),
-        ("fsp", "1 · fsp (stage2, stage3) + 1 · hard_labels"),
+        ("fsp", "0.02441 · fsp (stage2, stage3) + 1 · hard_labels"),
         ("standardized", "9 · standardized of soft_targets at T = 2 + 0.1 · hard_labels"),
         ("soft_targets", "soft_targets at T = 4"),
     ],

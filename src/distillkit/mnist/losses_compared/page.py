@@ -102,7 +102,7 @@ def _weight(weight: Any) -> str:
     return (
         f"{weight['kind'].replace('_', '-')} to {weight['end']:g}"
         if isinstance(weight, Mapping)
-        else f"{weight:g}"
+        else f"{weight:.4g}"
     )
 
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from distillkit.errors import ConfigurationError
 from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum, hinton
-from distillkit.mnist.losses_compared.networks import BEFORE_RELU, POOLED, STAGES, TEACHER_CHANNELS
+from distillkit.mnist.losses_compared.networks import (
+    BEFORE_RELU,
+    POOLED,
+    STAGES,
+    STUDENT_CHANNELS,
+    TEACHER_CHANNELS,
+)
 from distillkit.schedules import WarmUp
 
 BASELINE = "hard_labels"
@@ -59,10 +65,13 @@ RECIPES: Mapping[str, Recipe] = {
     "rkd": Recipe({"layers": POOLED}),
     "cc": Recipe({"layers": POOLED}),
     "ofd": Recipe({"layers": BEFORE_RELU}),
-    # as many channels on both sides, which it needs
-    "fsp": Recipe({"layers": {"stage2": "stage1", "stage3": "stage2"}}),
+    # layers of as many channels on both sides, which it needs; published code has 50 on the mean square
+    "fsp": Recipe(
+        {"layers": {"stage2": "stage1", "stage3": "stage2"}},
+        weight=50 / (STUDENT_CHANNELS[1] * STUDENT_CHANNELS[2]),
+    ),
 }
-"""By kind. All numbers are those that a loss's docstring names as its paper's, or its published code's."""
+"""By kind. The numbers are the papers', or of code that was published with them or of them."""
 
 
 def compared(only: Collection[str] | None = None) -> dict[str, Loss]:

@@ -7,10 +7,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from distillkit.mnist.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.mnist.losses_compared.verdicts import verdicts
 
+_LINEAR = 100
+"""Up to which difference the axis is linear; further out it is logarithmic."""
+_TICKS = [0, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
 _COLOURS = {"better": (BLUE, "o"), "no difference shown": (GREY, "s"), "worse": (ORANGE, "^")}
 
 
@@ -35,8 +39,15 @@ def losses_figure(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
         axes.plot([mean], [place], "|", color=INK, ms=9)
     axes.set_yticks(range(len(found)), [one.name for one in found])
     axes.invert_yaxis()
-    axes.set_xscale("symlog", linthresh=100)
-    axes.set_xlabel("test errors less those of hard labels alone, same seed (linear between −100 and 100)")
+    axes.set_xscale("symlog", linthresh=_LINEAR)
+    furthest = max(abs(each) for one in found for each in one.differences)
+    ticks = [tick for tick in _TICKS if tick <= max(furthest, _LINEAR)]
+    axes.xaxis.set_major_locator(FixedLocator([-tick for tick in ticks] + ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.0f}" if value else "0"))
+    axes.set_xlabel(
+        f"test errors less those of hard labels alone, same seed (linear between −{_LINEAR} and {_LINEAR})"
+    )
     axes.set_title("Every loss against hard labels alone", loc="left")
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=verdict)

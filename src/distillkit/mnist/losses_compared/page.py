@@ -49,7 +49,7 @@ def _outcome(lines: Sequence[Mapping[str, Any]]) -> str:
     starts = [line["test_errors_before"] for line in students]
     learnt = sum(line["test_errors"] < line["test_errors_before"] for line in students)
     return (
-        f"{each} seeds of each loss. The teachers make {_range(teachers)} errors on the "
+        f"Seeds of each loss: {each}. The teachers make {_range(teachers)} errors on the "
         f"{students[0]['cases']:,} test cases, and students before they are trained {_range(starts)}. "
         f"{learnt} of {len(students)} students ended with fewer errors than they began with. Against hard "
         f"labels alone, {count['better']} losses are better, {count['worse']} worse, and of "

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and of the two pages of results from the committed ledgers and results.
+"""Write the tables of README.md and of the pages of results from the committed ledgers and results.
 
     python docs/update_results.py
 
@@ -21,6 +21,7 @@ from distillkit.experiments import read_experiments, read_results
 from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
+from distillkit.mnist.losses_compared.page import results_in_words
 from distillkit.mnist.protocols import PROTOCOLS
 
 PAPER = {
@@ -80,7 +81,7 @@ CORRECTIONS = (
     "H5", "H5-threes", "H6", "H6-threes", "H6-held-out", "H6-label-free", "H7", "H8", "H8-held-out",
     "H8-label-free",
 )  # fmt: skip
-PAGES = ("reproduction", "hinton-2015")
+PAGES = ("reproduction", "hinton-2015", "losses-compared")
 NOTHING_YET = "*Not run yet.*"
 DIRECTIONS = (
     "R-claim-distillation-helps", "R-claim-omit3-knowledge", "R-claim-higher-T-better",
@@ -112,6 +113,7 @@ def updated() -> dict[Path, str]:
         "figure 2": lambda: figure_2_table(ledgers),
         "what was run": lambda: run_table(ledgers),
         "dead classes": dead_classes_table,
+        "losses compared": losses_compared,
         "paper what was run": lambda: run_table(papers),
         **{name: partial(paper_table, papers, name) for name in PAPER},
         **{name: partial(answers, papers, names) for name, names in EXPERIMENTS.items()},
@@ -216,6 +218,13 @@ def dead_classes_table() -> str:
         by_seed = " · ".join(one_run(run) for run in runs)
         lines.append(line(name, f"`{protocol}`", f"{dead} of {len(runs)}", by_seed))
     return "\n".join(lines)
+
+
+def losses_compared() -> str:
+    """Every built-in loss against hard labels alone."""
+    lines = read_results(RESULTS / "losses")
+    figure = "![Each loss's errors less those of hard labels](results/losses/figures/losses.png)"
+    return f"{results_in_words(lines)}\n\n{figure}" if lines else NOTHING_YET
 
 
 def run_table(ledgers: Mapping[str, Any]) -> str:

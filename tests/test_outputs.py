@@ -62,6 +62,24 @@ def test_inputs_by_name() -> None:
     assert call(lambda inputs: inputs, (1, 2)) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "given"),
+    [
+        (torch.zeros(2, 3).double(), "The model was given float64 [2, 3]."),
+        (
+            {"x": torch.zeros(2, 3), "label": 1},
+            "The model was given x=float32 [2, 3], label=int, by name, as all of a mapping is but its "
+            "'labels'.",
+        ),
+    ],
+)
+def test_an_error_within_the_model_says_what_it_was_given(inputs: Any, given: str) -> None:
+    """Types and shapes stand below torch's own sentence."""
+    with pytest.raises((RuntimeError, TypeError)) as caught:
+        call(torch.nn.Linear(3, 4), inputs)
+    assert caught.value.__notes__ == [given]
+
+
 def test_outputs_compare_without_looking_inside() -> None:
     """Two outputs are equal only where they are one object: tensors have no truth value."""
     assert Outputs(LOGITS) != Outputs(LOGITS)

@@ -11,8 +11,25 @@ from distillkit.errors import ConfigurationError
 
 
 def call(model: Callable[..., Any], inputs: Any) -> Any:
-    """The model's output: a mapping of inputs is passed by name, anything else as the one argument."""
-    return model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
+    """The model's output: a mapping of inputs is passed by name, anything else as the one argument.
+
+    What goes wrong in the model goes on, with a note of what the model was given.
+    """
+    try:
+        return model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
+    except (RuntimeError, TypeError) as error:
+        error.add_note(f"The model was given {_told(inputs)}.")
+        raise
+
+
+def _told(inputs: Any) -> str:
+    """What inputs are, for people."""
+    if isinstance(inputs, Mapping):
+        by_name = ", ".join(f"{name}={_told(value)}" for name, value in inputs.items())
+        return f"{by_name}, by name, as all of a mapping is but its 'labels'"
+    if isinstance(inputs, Tensor):
+        return f"{str(inputs.dtype).removeprefix('torch.')} {list(inputs.shape)}"
+    return type(inputs).__name__
 
 
 def logits_of(output: Any, who: str = "The model") -> Tensor:

@@ -88,6 +88,13 @@ class _NoModule:
         ({"teacher": _NoModule()}, "teacher must be a torch.nn.Module, got _NoModule"),
         ({"teacher": [_NoModule()]}, "Several teachers are one Ensemble"),
         ({"loss": "kl"}, "loss must be a Loss or a callable, got str"),
+        ({"loss": losses.LogitMatching}, r"loss is the class LogitMatching: make one of it"),
+        (
+            {"loss": torch.nn.CrossEntropyLoss()},
+            r"and CrossEntropyLoss takes \(input: .* define loss\(\*, student",
+        ),
+        ({"loss": torch.nn.functional.cross_entropy}, "and cross_entropy takes"),
+        ({"loss": lambda z, v: z.logits.mean()}, r"and <lambda> takes \(z, v\): define loss"),
         ({"transfer_set": "full"}, "transfer_set must be a TransferSet, got str"),
         ({"clip_norm": 0.0}, "clip_norm must be above 0"),
         ({"schedule_unit": "batch"}, "schedule_unit must be one of epoch, step; got 'batch'"),

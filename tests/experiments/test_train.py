@@ -315,7 +315,10 @@ def test_a_run_that_diverges_says_so_and_writes_nothing(tmp_path: Path, code: Co
     [
         ({"student": {"kind": "function", "function": "nett"}}, "did you mean 'net'"),
         ({"student": {"kind": "function", "function": "net", "arguments": {"classes": 5}}}, "same classes"),
-        ({"student": {"kind": "function", "function": "net", "arguments": {"width": 9}}}, "could not be run"),
+        (
+            {"student": {"kind": "function", "function": "net", "arguments": {"width": 9}}},
+            "was given float32",
+        ),
         ({"teacher": {"kind": "function", "function": "net", "arguments": {"width": 9}}}, "could not be run"),
         ({"student": {"kind": "function", "function": "Extra"}}, "_extra_state"),
         ({"data": {"kind": "function", "function": "unlabelled"}}, "no labels"),

@@ -60,10 +60,14 @@ def as_batch(value: Any, device: torch.device | None = None) -> Batch:
         size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
         raise ConfigurationError(
             "A batch must be (inputs, labels), (inputs, labels, weights), inputs alone, or a mapping with "
-            f"'labels'; got {type(value).__name__}{size}."
+            f"'labels'; got {type(value).__name__}{size}: leave out what is more, in the data set or a "
+            "DataLoader's collate_fn, or give a mapping of the model's inputs by name."
         )
     if labels is not None and not isinstance(labels, Tensor):
-        raise ConfigurationError(f"Labels must be a tensor of classes, got {type(labels).__name__}.")
+        raise ConfigurationError(
+            f"The labels of a batch must be a tensor of classes, got {type(labels).__name__}: number the "
+            "classes, and pass a list of single examples as DataLoader(examples, batch_size=...)."
+        )
     if labels is not None and not (labels.is_floating_point() or labels.is_complex()):
         labels = labels.long()
     if weights is not None:

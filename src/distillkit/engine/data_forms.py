@@ -56,18 +56,24 @@ def as_source(
             num_workers=num_workers,
             pin_memory=device.type == "cuda",
         )
-    if isinstance(data, tuple) and any(_is_foreign_array(part) for part in data):
+    if isinstance(data, tuple) and _is_half_converted(data):
+        types = ", ".join(type(part).__name__ for part in data)
         raise ConfigurationError(
-            "Data must be (inputs, labels) as tensors, got a tuple with arrays in it: convert them with "
+            f"Data must be (inputs, labels) as tensors, got a tuple of {types}: convert its parts with "
             "torch.as_tensor()."
         )
-    if isinstance(data, Iterable) and not isinstance(data, (str, Mapping, Iterator)):
+    if isinstance(data, Iterable) and not isinstance(data, (str, Mapping, Iterator)) and not _is_frame(data):
         if batch_size is not None:
             raise ConfigurationError("These data come in batches of their own; leave batch_size out.")
         return LoaderSource(data, device)
+    hint = ""
+    if isinstance(data, Iterator):
+        hint = ", which can be read once: give a list, or an object whose __iter__ begins anew each time"
+    elif _is_frame(data):
+        hint = ": convert its columns with torch.as_tensor(frame.to_numpy())"
     raise ConfigurationError(
         "Data must be (inputs, labels) or inputs as tensors, a mapping of tensors, a Dataset, a DataLoader "
-        f"or a list of batches; got {type(data).__name__}."
+        f"or a list of batches; got {type(data).__name__}{hint}."
     )
 
 
@@ -125,6 +131,12 @@ def _is_mapping_of_tensors(data: Any) -> bool:
     )
 
 
+def _is_half_converted(data: tuple[Any, ...]) -> bool:
+    """Whether a tuple is inputs and labels of which not all are tensors yet."""
+    are_tensors = [isinstance(part, Tensor) for part in data]
+    return any(map(_is_foreign_array, data)) or (any(are_tensors) and not all(are_tensors))
+
+
 def _is_foreign_array(data: Any) -> bool:
     return hasattr(data, "__array__") and not isinstance(data, Tensor)
 
@@ -134,7 +146,13 @@ def _is_dataset(data: Any) -> bool:
         hasattr(data, "__getitem__")
         and hasattr(data, "__len__")
         and not isinstance(data, (str, Mapping, list, tuple))
+        and not _is_frame(data)
     )
+
+
+def _is_frame(data: Any) -> bool:
+    # pandas reads a column by what stands in brackets, and no row
+    return hasattr(data, "iloc")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ def check_outputs(student: Tensor, teacher: Tensor | None, labels: Tensor | None
         _check_shapes(teacher, student)
         if not bool(teacher.isfinite().all()):
             raise ConfigurationError(
-                "The teacher's logits are not all finite on the first batch; look at its weights."
+                "The teacher's logits are not all finite on the first batch; look at its weights and at the "
+                "inputs."
             )
         _warn_unless_logits(teacher)
     if labels is not None:
@@ -181,7 +182,8 @@ def _check_labels(labels: Tensor, student: Tensor) -> None:
     if labels.shape != student.shape[:-1] or labels.dtype != torch.int64:
         raise ConfigurationError(
             f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} "
-            f"{list(labels.shape)}: reshape or convert them, or leave them out."
+            f"{list(labels.shape)}: reshape or convert them (classes are numbers, not one-hot rows), or "
+            "leave them out."
         )
     smallest, largest = int(labels.min()), int(labels.max())
     if smallest < 0 or largest >= student.shape[-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -45,17 +46,41 @@ def check_modules(teacher: object, student: object) -> None:
 
 
 def check_parts(loss: object, transfer_set: object, clip_norm: float | None) -> None:
-    """Refuse a loss that cannot be called, what is no transfer set, and a norm that is no length.
+    """Refuse a loss that cannot be called as one, what is no transfer set, and a norm that is no length.
 
     Raises:
         ConfigurationError: Says which.
     """
-    if not callable(loss):
-        raise ConfigurationError(f"loss must be a Loss or a callable, got {type(loss).__name__}.")
+    _check_call(loss)
     if transfer_set is not None and not isinstance(transfer_set, TransferSet):
         raise ConfigurationError(f"transfer_set must be a TransferSet, got {type(transfer_set).__name__}.")
     if clip_norm is not None and not clip_norm > 0:
         raise ConfigurationError(f"clip_norm must be above 0 or None, got {clip_norm!r}.")
+
+
+def _check_call(loss: object) -> None:
+    if isinstance(loss, type):
+        raise ConfigurationError(f"loss is the class {loss.__name__}: make one of it, {loss.__name__}(...).")
+    if not callable(loss):
+        raise ConfigurationError(
+            f"loss must be a Loss or a callable, got {type(loss).__name__} (losses.Loss.from_dict makes a "
+            "Loss of settings)."
+        )
+    # what a module is called with goes to its forward
+    called = loss.forward if isinstance(loss, nn.Module) else loss
+    try:
+        signature = inspect.signature(called)
+    except ValueError:  # of some that are written in C
+        return
+    try:
+        signature.bind(student=None, teacher=None, labels=None)
+    except TypeError:
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise ConfigurationError(
+            f"A loss is called with student=..., teacher=... and labels=..., and {name} takes {signature}: "
+            "define loss(*, student, teacher, labels), where student.logits and teacher.logits are the "
+            "tensors, or use one of distillkit.losses."
+        ) from None
 
 
 def optimizer_for(

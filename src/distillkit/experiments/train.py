@@ -184,10 +184,10 @@ def _explained(watch: _FirstEpoch) -> Iterator[None]:
         if watch.ended:
             raise
         message = " ".join(str(error).split())
+        notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
         raise ConfigurationError(
-            f"The models could not be run on the data ({type(error).__name__}: {message[:300]}): look at "
-            "whether teacher, "
-            "student and data are made for one another; --debug shows where it happened."
+            f"The models could not be run on the data ({type(error).__name__}: {message[:300]}).{notes} Look "
+            "at whether teacher, student and data are made for one another; --debug shows where it happened."
         ) from error
 
 

@@ -1,0 +1,1 @@
+"""Every built-in loss in one setting: a convolutional teacher, a small convolutional student, few digits."""

@@ -1,0 +1,123 @@
+"""How each built-in loss is compared: by one rule, and where a paper says otherwise by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from distillkit.errors import ConfigurationError
+from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum, hinton
+from distillkit.mnist.losses_compared.networks import (
+    BEFORE_RELU,
+    POOLED,
+    STAGES,
+    STUDENT_CHANNELS,
+    TEACHER_CHANNELS,
+)
+from distillkit.schedules import WarmUp
+
+BASELINE = "hard_labels"
+"""The kind that all others are compared with."""
+TEMPERATURE = 4.0
+"""Of losses that have no temperature by default."""
+BATCH_SIZE = 64
+"""Of the students' training; some published weights depend on it."""
+_HINTON = hinton(temperature=TEMPERATURE, hard_label_weight=0.1).to_dict()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the general rule does not say of a loss."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that are not the loss's defaults, or that have none."""
+    weight: Any = 1.0
+    """Of the loss, a number or a schedule."""
+    hard_label_weight: float = 1.0
+    """Of the hard labels beside it; 0: the loss stands alone."""
+
+
+_ALONE = Recipe(hard_label_weight=0.0)
+_DEEP, _MIDDLE = {"stage3": "stage3"}, {"stage2": "stage2"}
+RECIPES: Mapping[str, Recipe] = {
+    "hard_labels": _ALONE,
+    # the plain soft targets, and what goes in their place: papers that have nothing beside it
+    "soft_targets": _ALONE,
+    "chunked_soft_targets": Recipe({"temperature": TEMPERATURE}, hard_label_weight=0.0),
+    "top_k_soft_targets": Recipe({"k": 5, "temperature": TEMPERATURE}, hard_label_weight=0.0),
+    "logit_matching": _ALONE,
+    "reverse_kl": _ALONE,
+    "generalized_jsd": _ALONE,
+    # Hinton's sum stands for sums
+    "weighted_sum": Recipe({name: _HINTON[name] for name in ("terms", "weights")}, hard_label_weight=0.0),
+    # the papers' weights; where a loss is not here, they are 1 and 1, or the paper names none for one stage
+    "dkd": Recipe(weight=WarmUp(end=1.0, share=20 / 240)),
+    "wsld": Recipe(weight=2.25),
+    "ctkd": Recipe(weight=0.9, hard_label_weight=0.1),
+    "standardized": Recipe(weight=9.0, hard_label_weight=0.1),
+    "at": Recipe(weight=500.0),
+    "fitnet": Recipe({"layers": _MIDDLE}, weight=200.0),
+    "sp": Recipe({"layers": _DEEP}, weight=3000.0),
+    "nst": Recipe({"layers": _DEEP}, weight=25.0),
+    "ickd": Recipe({"layers": _DEEP}, weight=2.5 * TEACHER_CHANNELS[-1]),
+    "pkt": Recipe({"layers": POOLED}, weight=30_000 / BATCH_SIZE),
+    "rkd": Recipe({"layers": POOLED}),
+    "cc": Recipe({"layers": POOLED}),
+    "ofd": Recipe({"layers": BEFORE_RELU}),
+    # layers of as many channels on both sides, which it needs; published code has 50 on the mean square
+    "fsp": Recipe(
+        {"layers": {"stage2": "stage1", "stage3": "stage2"}},
+        weight=50 / (STUDENT_CHANNELS[1] * STUDENT_CHANNELS[2]),
+    ),
+}
+"""By kind. The numbers are the papers', or of code that was published with them or of them."""
+
+
+def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
+    """The losses as they are compared, by kind: every one that is built in, or those of `only`.
+
+    A loss that is registered later is among them: with its defaults, at every stage of both networks if it
+    looks at layers, and with hard labels of the same weight beside it. `RECIPES` says where it is otherwise.
+    The baseline is always there, and first.
+
+    Raises:
+        ConfigurationError: There is no such loss; or one has a field without a default, and no recipe.
+
+    Example:
+        >>> list(compared(["sp"]))
+        ['hard_labels', 'sp']
+    """
+    kinds = [kind for kind in Loss.kinds() if kind not in Loss.plugins() and _is_built_in(kind)]
+    if unknown := [kind for kind in only or () if kind not in kinds]:
+        raise ConfigurationError(f"There is no built-in loss {unknown[0]!r}; there are {', '.join(kinds)}.")
+    wanted = [kind for kind in kinds if kind != BASELINE and (only is None or kind in only)]
+    return {kind: _in_its_setting(kind) for kind in (BASELINE, *wanted)}
+
+
+def _is_built_in(kind: str) -> bool:
+    return Loss.kind_class(kind).__module__.startswith("distillkit.")
+
+
+def _in_its_setting(kind: str) -> Loss:
+    recipe = RECIPES.get(kind, Recipe())
+    loss = Loss.from_dict({"kind": kind, **_required(kind), **recipe.settings})
+    if not recipe.hard_label_weight:
+        return loss
+    return WeightedSum(
+        terms={kind: loss, "hard": HardLabels()},
+        weights={kind: recipe.weight, "hard": recipe.hard_label_weight},
+    )
+
+
+def _required(kind: str) -> dict[str, Any]:
+    """Values of the fields without a default, where a rule has them."""
+    found = Loss.kind_class(kind)
+    layers = STAGES if issubclass(found, FeatureLoss) else tuple(STAGES)
+    known = {"temperature": TEMPERATURE, "layers": layers, **RECIPES.get(kind, Recipe()).settings}
+    needed = [name for name, one in found.model_fields.items() if one.is_required()]
+    if missing := [name for name in needed if name not in known]:
+        raise ConfigurationError(
+            f"The loss {kind!r} has no default for {missing[0]!r}: say in RECIPES what it is compared with."
+        )
+    return {name: known[name] for name in needed}

@@ -1,0 +1,227 @@
+"""Training them: a teacher a seed, and of it a student by each loss, a line in a file for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from distillkit import Distiller
+from distillkit.errors import ConfigurationError, DivergenceError
+from distillkit.experiments import config_id, environment, write_atomically
+from distillkit.experiments.lines import append_line, cut_torn_line, read_lines
+from distillkit.experiments.only_writer import only_writer
+from distillkit.experiments.store import RESULTS
+from distillkit.losses import HardLabels, Loss
+from distillkit.mnist.data import MnistData
+from distillkit.mnist.losses_compared.networks import STUDENT_CHANNELS, TEACHER_CHANNELS, network
+from distillkit.mnist.losses_compared.recipes import BATCH_SIZE
+from distillkit.transfer_sets import Fraction, Full, TransferSet
+
+TEACHER = "teacher"
+"""The name of a teacher's line."""
+_SIDE = 28
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: AdamW, its learning rate along half a cosine to 0."""
+
+    channels: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    fraction: float
+    """Share of the training cases of each class."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Both trainings; no loss has one of its own."""
+
+    teacher: Training = Training(TEACHER_CHANNELS, 3, 128, 0.003, 1.0)
+    student: Training = Training(STUDENT_CHANNELS, 20, BATCH_SIZE, 0.04, 0.05)
+
+
+def compare(
+    losses: Mapping[str, Loss],
+    data: MnistData,
+    folder: Path,
+    *,
+    seeds: int,
+    command: str,
+    plan: Plan | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train what is not in the folder's results yet; each run is on the disk as it ends.
+
+    Args:
+        losses: By name, as `compared` gives them.
+        data: MNIST; the test set is only counted on.
+        folder: Gets `results.jsonl`, and the teachers' weights, for when the command is given again.
+        seeds: 0 to N − 1; of the initial values, the student's training cases and the order.
+        command: Written into each line.
+        plan: The trainings; the page's by default.
+        say: Told of each run.
+
+    Raises:
+        ConfigurationError: The folder is in use, damaged, or a teacher in it was trained elsewhere.
+    """
+    plan = plan or Plan()
+    with only_writer(folder):
+        file = folder / RESULTS
+        cut_torn_line(file)
+        done = {line["id"]: line for line in read_lines(file)}
+        bench = _Bench(data, plan, command)
+        for seed in range(seeds):
+            configs = run_configs(losses, plan, data.sha256, seed)
+            ids = {name: config_id(config, seed) for name, config in configs.items()}
+            missing = [name for name in losses if ids[name] not in done]
+            if not missing and ids[TEACHER] in done:
+                continue
+            teacher, line = bench.teacher(seed, configs[TEACHER], folder, done.get(ids[TEACHER]))
+            if ids[TEACHER] not in done:
+                append_line(file, line)
+                say(_told(line))
+            for name in missing:
+                line = bench.student(name, losses[name], seed, configs[name], teacher)
+                append_line(file, line)
+                say(_told(line))
+
+
+def run_configs(
+    losses: Mapping[str, Loss], plan: Plan, data_sha256: str, seed: int
+) -> dict[str, dict[str, Any]]:
+    """By name what decides a run's numbers, beside its seed and the machine; the teacher's too.
+
+    Args:
+        losses: By name.
+        plan: The trainings.
+        data_sha256: Of the data.
+        seed: That of the teacher.
+    """
+    shared = {"data": data_sha256, "precision": "fp32"}
+    teacher = {**shared, "training": _plain(plan.teacher), "loss": HardLabels().to_dict()}
+    taught = {**shared, "training": _plain(plan.student), "teacher": config_id(teacher, seed)}
+    return {TEACHER: teacher, **{name: {**taught, "loss": loss.to_dict()} for name, loss in losses.items()}}
+
+
+class _Bench:
+    """What all runs of a call share."""
+
+    def __init__(self, data: MnistData, plan: Plan, command: str) -> None:
+        self._plan, self._command = plan, command
+        self._train = _images(data.train_images), data.train_labels
+        self._test = _images(data.test_images), data.test_labels
+
+    def teacher(
+        self, seed: int, config: dict[str, Any], folder: Path, known: Mapping[str, Any] | None
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        """The teacher of a seed and its line: its kept weights, or trained."""
+        kept = folder / "teachers" / f"{config_id(config, seed)}.safetensors"
+        if known is not None and kept.exists():
+            again = network(self._plan.teacher.channels, seed)
+            again.load_state_dict(load_file(kept))
+            return again, dict(known)
+        teacher, line = self._trained(TEACHER, self._plan.teacher, HardLabels(), seed, config, None)
+        if known is not None and line["test_errors"] != known["test_errors"]:
+            raise ConfigurationError(
+                f"The teacher of seed {seed} made {known['test_errors']} errors, and trained again it makes "
+                f"{line['test_errors']}: bring {kept.name}, or write to an --out of its own."
+            )
+        write_atomically(kept, save(teacher.state_dict()))
+        return teacher, line
+
+    def student(
+        self, name: str, loss: Loss, seed: int, config: dict[str, Any], teacher: nn.Module
+    ) -> dict[str, Any]:
+        """A student's line."""
+        return self._trained(name, self._plan.student, loss, seed, config, teacher)[1]
+
+    def _trained(
+        self,
+        name: str,
+        training: Training,
+        loss: Loss,
+        seed: int,
+        config: dict[str, Any],
+        teacher: nn.Module | None,
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        student = network(training.channels, seed)
+        some = Full() if training.fraction == 1 else Fraction(fraction=training.fraction, seed=seed)
+        distiller = _distiller(student, teacher, loss, some, training, self._steps(some, training), seed)
+        before = distiller.evaluate(self._test).test_errors
+        began, began_cpu = time.perf_counter(), time.process_time()
+        diverged = False
+        try:
+            distiller.fit(self._train, epochs=training.epochs, batch_size=training.batch_size)
+        except DivergenceError:
+            diverged = True
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
+        after = None if diverged else distiller.evaluate(self._test)
+        cases = len(self._test[1])
+        return student, {
+            "id": config_id(config, seed),
+            "name": name,
+            "seed": seed,
+            "cases": cases,
+            "test_errors_before": before,
+            # who says nothing gets nothing right
+            "test_errors": cases if after is None else after.test_errors,
+            "teacher_agreement": None if after is None else after.teacher_agreement,
+            "diverged": diverged,
+            "seconds": round(seconds, 2),
+            "cpu_seconds": round(cpu_seconds, 2),
+            "command": self._command,
+            "environment": environment(torch.device("cpu"), "fp32"),
+            "config": config,
+        }
+
+    def _steps(self, some: TransferSet, training: Training) -> int:
+        cases = len(some.select(len(self._train[1]), self._train[1]))
+        return training.epochs * -(-cases // training.batch_size)
+
+
+def _distiller(
+    student: nn.Module,
+    teacher: nn.Module | None,
+    loss: Loss,
+    some: TransferSet,
+    training: Training,
+    steps: int,
+    seed: int,
+) -> Distiller:
+    return Distiller(
+        teacher=teacher,
+        student=student,
+        loss=loss,
+        transfer_set=some,
+        optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=training.learning_rate),
+        schedule=lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps),
+        schedule_unit="step",
+        precision="fp32",
+        compile="off",
+        seed=seed,
+    )
+
+
+def _images(rows: Tensor) -> Tensor:
+    return rows.view(-1, 1, _SIDE, _SIDE)
+
+
+def _plain(training: Training) -> dict[str, Any]:
+    return {**asdict(training), "channels": list(training.channels)}
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    how = ", diverged" if line["diverged"] else ""
+    return (
+        f"seed {line['seed']} {line['name']}: {line['test_errors_before']} → {line['test_errors']} test "
+        f"errors{how} ({line['seconds']:.0f} s)"
+    )

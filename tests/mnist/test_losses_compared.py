@@ -102,12 +102,17 @@ def test_hintons_sum_and_plain_hard_labels_are_there() -> None:
 def test_every_loss_trains(tmp_path: Path, few_digits: MnistData) -> None:
     """Each in its setting, from the same start."""
     lines = run(tmp_path, few_digits, None)
-    assert [one["name"] for one in lines] == ["teacher", *compared()]
-    students = lines[1:]
+    teachers = {one["seed"]: one["id"] for one in lines if one["name"] == "teacher"}
+    students = [one for one in lines if one["name"] != "teacher"]
+    assert lines[0]["name"] == "teacher"
+    assert [one["name"] for one in students] == [*compared()]
     assert len({one["test_errors_before"] for one in students}) == 1
     assert not [one["name"] for one in students if one["diverged"]]
     assert all(0 <= one["test_errors"] <= one["cases"] == 200 for one in students)
-    assert {one["config"]["teacher"] for one in students} == {lines[0]["id"]}
+    taught_by = {one["name"]: one["config"]["teacher"] for one in students}
+    assert taught_by.pop("best_of") == [teachers[0], teachers[1]]
+    assert set(taught_by.values()) == {teachers[0]}
+    assert {one["name"] for one in students if one["config"].get("students") == 2} == {"mutual"}
     assert len({one["id"] for one in lines}) == len(lines)
     assert Loss.from_dict(lines[-1]["config"]["loss"]) == compared()[lines[-1]["name"]]
 

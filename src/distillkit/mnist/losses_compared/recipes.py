@@ -36,6 +36,10 @@ class Recipe:
     """Of the loss, a number or a schedule."""
     hard_label_weight: float = 1.0
     """Of the hard labels beside it; 0: the loss stands alone."""
+    teachers: int = 1
+    """Networks that teach; several are an ensemble."""
+    students: int = 1
+    """Networks that learn; the first of several is the one that is judged."""
 
 
 _ALONE = Recipe(hard_label_weight=0.0)
@@ -53,18 +57,22 @@ RECIPES: Mapping[str, Recipe] = {
     "weighted_sum": Recipe({name: _HINTON[name] for name in ("terms", "weights")}, hard_label_weight=0.0),
     # the papers' weights; where a loss is not here, they are 1 and 1, or the paper names none for one stage
     "dkd": Recipe(weight=WarmUp(end=1.0, share=20 / 240)),
-    "wsld": Recipe(weight=2.25),
+    "wsld": Recipe({"temperature": 2.0}, weight=2.5),
     "ctkd": Recipe(weight=0.9, hard_label_weight=0.1),
+    "mlkd": Recipe(weight=0.9, hard_label_weight=0.1),
     "standardized": Recipe(weight=9.0, hard_label_weight=0.1),
-    "at": Recipe(weight=500.0),
+    "at": Recipe(weight=1000.0),
     "fitnet": Recipe({"layers": _MIDDLE}, weight=200.0),
     "sp": Recipe({"layers": _DEEP}, weight=3000.0),
-    "nst": Recipe({"layers": _DEEP}, weight=25.0),
+    "nst": Recipe({"layers": _DEEP}, weight=50.0),
     "ickd": Recipe({"layers": _DEEP}, weight=2.5 * TEACHER_CHANNELS[-1]),
     "pkt": Recipe({"layers": POOLED}, weight=30_000 / BATCH_SIZE),
     "rkd": Recipe({"layers": POOLED}),
     "cc": Recipe({"layers": POOLED}),
     "ofd": Recipe({"layers": BEFORE_RELU}),
+    # what is made for several networks
+    "best_of": Recipe(hard_label_weight=0.0, teachers=2),
+    "mutual": Recipe(hard_label_weight=0.0, students=2),
     # layers of as many channels on both sides, which it needs; published code has 50 on the mean square
     "fsp": Recipe(
         {"layers": {"stage2": "stage1", "stage3": "stage2"}},
@@ -72,6 +80,11 @@ RECIPES: Mapping[str, Recipe] = {
     ),
 }
 """By kind. The numbers are the papers', or of code that was published with them or of them."""
+
+
+def recipe_of(kind: str) -> Recipe:
+    """That of `RECIPES`, or the general one."""
+    return RECIPES.get(kind, Recipe())
 
 
 def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
@@ -100,7 +113,7 @@ def _is_built_in(kind: str) -> bool:
 
 
 def _in_its_setting(kind: str) -> Loss:
-    recipe = RECIPES.get(kind, Recipe())
+    recipe = recipe_of(kind)
     loss = Loss.from_dict({"kind": kind, **_required(kind), **recipe.settings})
     if not recipe.hard_label_weight:
         return loss
@@ -114,7 +127,7 @@ def _required(kind: str) -> dict[str, Any]:
     """Values of the fields without a default, where a rule has them."""
     found = Loss.kind_class(kind)
     layers = STAGES if issubclass(found, FeatureLoss) else tuple(STAGES)
-    known = {"temperature": TEMPERATURE, "layers": layers, **RECIPES.get(kind, Recipe()).settings}
+    known = {"temperature": TEMPERATURE, "layers": layers, **recipe_of(kind).settings}
     needed = [name for name, one in found.model_fields.items() if one.is_required()]
     if missing := [name for name in needed if name not in known]:
         raise ConfigurationError(

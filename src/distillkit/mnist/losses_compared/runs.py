@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from distillkit import Distiller
+from distillkit import Distiller, Ensemble
 from distillkit.errors import ConfigurationError, DivergenceError
 from distillkit.experiments import config_id, environment, write_atomically
 from distillkit.experiments.lines import append_line, cut_torn_line, read_lines
@@ -21,11 +21,13 @@ from distillkit.experiments.store import RESULTS
 from distillkit.losses import HardLabels, Loss
 from distillkit.mnist.data import MnistData
 from distillkit.mnist.losses_compared.networks import STUDENT_CHANNELS, TEACHER_CHANNELS, network
-from distillkit.mnist.losses_compared.recipes import BATCH_SIZE
+from distillkit.mnist.losses_compared.recipes import BATCH_SIZE, recipe_of
 from distillkit.transfer_sets import Fraction, Full, TransferSet
 
 TEACHER = "teacher"
 """The name of a teacher's line."""
+_APART = 1000
+"""Between the seeds of the initial values of students that learn together."""
 _SIDE = 28
 
 
@@ -78,21 +80,19 @@ def compare(
         file = folder / RESULTS
         cut_torn_line(file)
         done = {line["id"]: line for line in read_lines(file)}
-        bench = _Bench(data, plan, command)
+        bench = _Bench(data, plan, command, folder)
+
+        def keep(line: dict[str, Any]) -> None:
+            done[line["id"]] = line
+            append_line(file, line)
+            say(_told(line))
+
         for seed in range(seeds):
-            configs = run_configs(losses, plan, data.sha256, seed)
-            ids = {name: config_id(config, seed) for name, config in configs.items()}
-            missing = [name for name in losses if ids[name] not in done]
-            if not missing and ids[TEACHER] in done:
-                continue
-            teacher, line = bench.teacher(seed, configs[TEACHER], folder, done.get(ids[TEACHER]))
-            if ids[TEACHER] not in done:
-                append_line(file, line)
-                say(_told(line))
-            for name in missing:
-                line = bench.student(name, losses[name], seed, configs[name], teacher)
-                append_line(file, line)
-                say(_told(line))
+            for name, config in run_configs(losses, plan, data.sha256, seed).items():
+                if name == TEACHER or config_id(config, seed) in done:
+                    continue
+                teachers = [bench.teacher(each, done, keep) for each in _teachers_of(name, seed)]
+                keep(bench.student(name, losses[name], seed, config, teachers))
 
 
 def run_configs(
@@ -107,42 +107,69 @@ def run_configs(
         seed: That of the teacher.
     """
     shared = {"data": data_sha256, "precision": "fp32"}
-    teacher = {**shared, "training": _plain(plan.teacher), "loss": HardLabels().to_dict()}
-    taught = {**shared, "training": _plain(plan.student), "teacher": config_id(teacher, seed)}
-    return {TEACHER: teacher, **{name: {**taught, "loss": loss.to_dict()} for name, loss in losses.items()}}
+    teacher: dict[str, Any] = {**shared, "training": _plain(plan.teacher), "loss": HardLabels().to_dict()}
+    configs = {TEACHER: teacher}
+    for name, loss in losses.items():
+        taught_by = [config_id(teacher, each) for each in _teachers_of(name, seed)]
+        configs[name] = {
+            **shared,
+            "training": _plain(plan.student),
+            "teacher": taught_by[0] if len(taught_by) == 1 else taught_by,
+            "loss": loss.to_dict(),
+            **({"students": recipe_of(name).students} if recipe_of(name).students > 1 else {}),
+        }
+    return configs
+
+
+def _teachers_of(name: str, seed: int) -> range:
+    """The seeds of the teachers of a loss's student: its own, and those after it where it has several."""
+    return range(seed, seed + recipe_of(name).teachers)
 
 
 class _Bench:
     """What all runs of a call share."""
 
-    def __init__(self, data: MnistData, plan: Plan, command: str) -> None:
-        self._plan, self._command = plan, command
+    def __init__(self, data: MnistData, plan: Plan, command: str, folder: Path) -> None:
+        self._plan, self._command, self._folder = plan, command, folder
         self._train = _images(data.train_images), data.train_labels
         self._test = _images(data.test_images), data.test_labels
+        self._sha256 = data.sha256
+        self._teachers: dict[int, nn.Module] = {}
 
     def teacher(
-        self, seed: int, config: dict[str, Any], folder: Path, known: Mapping[str, Any] | None
-    ) -> tuple[nn.Module, dict[str, Any]]:
-        """The teacher of a seed and its line: its kept weights, or trained."""
-        kept = folder / "teachers" / f"{config_id(config, seed)}.safetensors"
-        if known is not None and kept.exists():
-            again = network(self._plan.teacher.channels, seed)
-            again.load_state_dict(load_file(kept))
-            return again, dict(known)
-        teacher, line = self._trained(TEACHER, self._plan.teacher, HardLabels(), seed, config, None)
-        if known is not None and line["test_errors"] != known["test_errors"]:
-            raise ConfigurationError(
-                f"The teacher of seed {seed} made {known['test_errors']} errors, and trained again it makes "
-                f"{line['test_errors']}: bring {kept.name}, or write to an --out of its own."
-            )
-        write_atomically(kept, save(teacher.state_dict()))
-        return teacher, line
+        self, seed: int, done: Mapping[str, Mapping[str, Any]], keep: Callable[[dict[str, Any]], None]
+    ) -> nn.Module:
+        """The teacher of a seed: its kept weights, or trained; its line is kept if there is none yet."""
+        if seed in self._teachers:
+            return self._teachers[seed]
+        config = run_configs({}, self._plan, self._sha256, seed)[TEACHER]
+        known = done.get(config_id(config, seed))
+        file = self._folder / "teachers" / f"{config_id(config, seed)}.safetensors"
+        teacher = network(self._plan.teacher.channels, seed)
+        if known is not None and file.exists():
+            teacher.load_state_dict(load_file(file))
+        else:
+            line = self._trained(TEACHER, self._plan.teacher, HardLabels(), seed, config, [teacher], None)
+            if known is not None and line["test_errors"] != known["test_errors"]:
+                raise ConfigurationError(
+                    f"The teacher of seed {seed} made {known['test_errors']} errors, and trained again it "
+                    f"makes {line['test_errors']}: bring {file.name}, or write to an --out of its own."
+                )
+            write_atomically(file, save(teacher.state_dict()))
+            if known is None:
+                keep(line)
+        self._teachers[seed] = teacher
+        return teacher
 
     def student(
-        self, name: str, loss: Loss, seed: int, config: dict[str, Any], teacher: nn.Module
+        self, name: str, loss: Loss, seed: int, config: dict[str, Any], teachers: Sequence[nn.Module]
     ) -> dict[str, Any]:
         """A student's line."""
-        return self._trained(name, self._plan.student, loss, seed, config, teacher)[1]
+        training = self._plan.student
+        students = [
+            network(training.channels, seed + _APART * place) for place in range(recipe_of(name).students)
+        ]
+        return self._trained(name, training, loss, seed, config, students, _as_one(teachers))
 
     def _trained(
         self,
@@ -151,12 +178,14 @@ class _Bench:
         loss: Loss,
         seed: int,
         config: dict[str, Any],
+        students: Sequence[nn.Module],
         teacher: nn.Module | None,
-    ) -> tuple[nn.Module, dict[str, Any]]:
-        student = network(training.channels, seed)
+    ) -> dict[str, Any]:
         some = Full() if training.fraction == 1 else Fraction(fraction=training.fraction, seed=seed)
-        distiller = _distiller(student, teacher, loss, some, training, self._steps(some, training), seed)
-        before = distiller.evaluate(self._test).test_errors
+        steps = self._steps(some, training)
+        distiller = _distiller(_as_one(students), teacher, loss, some, training, steps, seed)
+        first = Distiller(teacher=teacher, student=students[0], loss=HardLabels(), precision="fp32")
+        before = first.evaluate(self._test).test_errors
         began, began_cpu = time.perf_counter(), time.process_time()
         diverged = False
         try:
@@ -164,9 +193,9 @@ class _Bench:
         except DivergenceError:
             diverged = True
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
-        after = None if diverged else distiller.evaluate(self._test)
+        after = None if diverged else first.evaluate(self._test)
         cases = len(self._test[1])
-        return student, {
+        return {
             "id": config_id(config, seed),
             "name": name,
             "seed": seed,
@@ -209,6 +238,10 @@ def _distiller(
         compile="off",
         seed=seed,
     )
+
+
+def _as_one(networks: Sequence[nn.Module]) -> nn.Module:
+    return networks[0] if len(networks) == 1 else Ensemble(networks, average="probabilities")
 
 
 def _images(rows: Tensor) -> Tensor:

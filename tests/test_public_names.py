@@ -37,7 +37,15 @@ INTENDED = {
         "negative_log_likelihood", "never_predicted", "teacher_agreement", "teacher_kl", "test_errors",
     ],
     "distillkit.schedules": ["Cosine", "Linear", "Schedule", "WarmUp"],
-    "distillkit.testing": ["check_loss"],
+    "distillkit.testing": [
+        "adds_up", "can_be_learnt", "check_loss", "checks_for", "examples_of", "explains_other_shapes",
+        "explains_vectors_and_tokens", "has_the_gradient_of_its_value", "ignores_autocast",
+        "ignores_the_batch_size", "ignores_the_order_of_classes", "ignores_the_order_of_examples",
+        "is_0_for_equal_layers", "is_0_for_one_class", "is_close_in_bfloat16",
+        "is_finite_for_equal_examples", "is_finite_for_extreme_features", "is_finite_for_extreme_logits",
+        "leads_to_the_teachers_answer", "leaves_its_inputs_alone", "refuses_other_examples",
+        "survives_files", "takes_tokens",
+    ],
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],

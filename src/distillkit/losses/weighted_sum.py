@@ -36,7 +36,10 @@ class WeightedSum(Loss):
     """
 
     kind: Literal["weighted_sum"] = "weighted_sum"
-    terms: dict[str, Loss] = Field(min_length=1)
+    terms: dict[str, Loss] = Field(
+        min_length=1,
+        examples=[{"soft": {"kind": "soft_targets", "temperature": 4.0}, "hard": {"kind": "hard_labels"}}],
+    )
     """The losses by name."""
     weights: dict[str, Weight] = Field(default_factory=_all_the_same)
     """Their weights by the same names, each ≥ 0; all 1 where none are given."""

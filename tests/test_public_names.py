@@ -21,13 +21,15 @@ INTENDED = {
         "attention_distance", "channel_correlation_distance", "chunked_kl", "correlation_distance",
         "decoupled_kl", "distillation_kl", "flow_distance", "gaussian_likelihood", "generalized_jsd",
         "hard_label_cross_entropy", "hierarchical_distance", "hint_regression", "logit_matching",
-        "margin_distance", "multi_level_kd", "neighbour_divergence", "normalized_kd", "random_integers",
+        "margin_distance", "multi_level_kd", "neighbour_divergence", "noise_contrastive",
+        "normalized_kd", "random_integers",
         "relation_distance", "relational_angle", "relational_distance", "reverse_gradient", "reverse_kl",
         "selectivity_distance", "similarity_distance", "standardize_logits", "swap_wrong_predictions",
         "target_enhanced_cross_entropy", "top_k_kl", "weighted_soft_labels",
     ],
     "distillkit.losses": [
-        "AT", "CC", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP", "FeatureLoss",
+        "AT", "CC", "CRD", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP",
+        "FeatureLoss",
         "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST",
         "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized",
         "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
@@ -49,7 +51,7 @@ INTENDED = {
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],
-    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
+    "distillkit.typing": ["Examples", "Labels", "Logits", "LossFn", "Outputs"],
 }  # fmt: skip
 
 SHOWN_BY_EXAMPLE = [

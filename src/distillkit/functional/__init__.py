@@ -21,6 +21,7 @@ from distillkit.functional.logit_matching import logit_matching as logit_matchin
 from distillkit.functional.margin_distance import margin_distance as margin_distance
 from distillkit.functional.multi_level_kd import multi_level_kd as multi_level_kd
 from distillkit.functional.neighbour_divergence import neighbour_divergence as neighbour_divergence
+from distillkit.functional.noise_contrastive import noise_contrastive as noise_contrastive
 from distillkit.functional.normalized_kd import normalized_kd as normalized_kd
 from distillkit.functional.relation_distance import relation_distance as relation_distance
 from distillkit.functional.relational_distances import relational_angle as relational_angle

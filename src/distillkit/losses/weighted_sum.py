@@ -72,6 +72,11 @@ class WeightedSum(Loss):
         return any(term.learns for term in self._counted().values())
 
     @property
+    def needs_examples(self) -> bool:
+        """Whether any term of weight above 0 does."""
+        return any(term.needs_examples for term in self._counted().values())
+
+    @property
     def student_layers(self) -> tuple[str, ...]:
         """Those of all terms of weight above 0."""
         return tuple(layer for term in self._counted().values() for layer in term.student_layers)
@@ -111,6 +116,12 @@ class WeightedSum(Loss):
             name: self.weights[name] * counted[name](student=own, teacher=teacher, labels=labels)
             for name, own in zip(counted, _with_their_adapters(student, len(counted)), strict=True)
         }
+
+    def remember(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> None:
+        """Each term of weight above 0, in what that one learns."""
+        counted = self._counted()
+        for term, own in zip(counted.values(), _with_their_adapters(student, len(counted)), strict=True):
+            term.remember(student=own, teacher=teacher, labels=labels)
 
     def _counted(self) -> dict[str, Loss]:
         return {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from distillkit.functional.precise import at_least_float32
 from distillkit.layer_names import layers_like
 from distillkit.losses import Loss
-from distillkit.typing import Outputs
+from distillkit.typing import Examples, Outputs
 
 _WILD = re.compile(r"\*|\?|\[[^\]]+\]")
 _FOUND_BY_A_PATTERN = 2
@@ -26,11 +26,19 @@ class Case:
     student: Outputs
     teacher: Outputs
     labels: Tensor
+    examples: Examples | None = None
+    """Which examples these are; every second one of a data set where nothing is said."""
 
     def rows(self, numbers: Sequence[int]) -> Case:
         """The examples with these numbers."""
         chosen = torch.tensor(numbers)
-        return Case(_rows(self.student, chosen), _rows(self.teacher, chosen), self.labels[chosen])
+        known = self.known()
+        return Case(
+            _rows(self.student, chosen),
+            _rows(self.teacher, chosen),
+            self.labels[chosen],
+            replace(known, numbers=known.numbers[chosen]),
+        )
 
     def cast(self, dtype: torch.dtype) -> Case:
         """In another precision."""
@@ -41,6 +49,10 @@ class Case:
         said = self.student
         features = {name: _leaf(one) for name, one in said.features.items()}
         return replace(self, student=Outputs(_leaf(said.logits), features))
+
+    def known(self) -> Examples:
+        """Which examples these are."""
+        return self.examples or _numbered(self.labels)
 
     def leaves(self) -> list[Tensor]:
         """What the student says: its logits, then its features."""
@@ -92,14 +104,18 @@ def made(loss: Loss, case: Case) -> nn.Module | None:
     """What a loss learns between the sides of a case, as the Distiller makes it; always the same values."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        adapters = loss.adapters(student=case.student, teacher=case.teacher)
+        adapters = loss.adapters(student=said(loss, case), teacher=case.teacher)
     return None if adapters is None else adapters.to(at_least_float32(case.student.logits).dtype)
 
 
 def value(loss: Loss, case: Case, adapters: nn.Module | None) -> Tensor:
     """The loss of a batch, at the end of a training."""
-    student = replace(case.student, adapters=adapters)
-    return loss.at(1)(student=student, teacher=case.teacher, labels=case.labels)
+    return loss.at(1)(student=said(loss, case, adapters), teacher=case.teacher, labels=case.labels)
+
+
+def said(loss: Loss, case: Case, adapters: nn.Module | None = None) -> Outputs:
+    """The student's side of a case, as the Distiller gives it to a loss."""
+    return replace(case.student, adapters=adapters, examples=case.known() if loss.needs_examples else None)
 
 
 def close(one: Tensor, other: Tensor) -> bool:
@@ -144,8 +160,8 @@ def _features(loss: Loss, size: int, *shapes: Sequence[tuple[int, ...]]) -> Case
 
 def answered(student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> Case:
     """A case of these features: the teacher is right, and says what its first layer gives."""
-    said = 5 * next(iter(teacher.values())).flatten(1)[:, :3]
-    return Case(Outputs(torch.zeros_like(said), student), Outputs(said, teacher), said.argmax(dim=-1))
+    answer = 5 * next(iter(teacher.values())).flatten(1)[:, :3]
+    return Case(Outputs(torch.zeros_like(answer), student), Outputs(answer, teacher), answer.argmax(dim=-1))
 
 
 def _rows(said: Outputs, chosen: Tensor) -> Outputs:
@@ -158,3 +174,12 @@ def _cast(said: Outputs, dtype: torch.dtype) -> Outputs:
 
 def _leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_()
+
+
+def _numbered(labels: Tensor) -> Examples:
+    """Every second example of a data set, whose others are of the first three classes."""
+    size = 2 * len(labels) + 6
+    numbers = torch.arange(len(labels)) * 2 + 1
+    of_all = (torch.arange(size) % 3).view(-1, *[1] * (labels.dim() - 1)).repeat(1, *labels.shape[1:])
+    of_all[numbers] = labels
+    return Examples(numbers, torch.arange(size), size, of_all)

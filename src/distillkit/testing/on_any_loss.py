@@ -14,6 +14,7 @@ from distillkit.testing.case import (
     looks_at_layers,
     made,
     maps_for,
+    said,
     value,
 )
 from distillkit.testing.promise import promise
@@ -75,14 +76,14 @@ def has_the_gradient_of_its_value(loss: Loss) -> None:
     adapters = made(loss, case)
     learnt = list(adapters.parameters()) if on_features and adapters is not None else []
 
-    def function(said: Tensor, *tensors: Tensor) -> Tensor:
+    def function(answer: Tensor, *tensors: Tensor) -> Tensor:
         features = dict(zip(case.student.features, tensors, strict=False))
-        return value(loss, Case(Outputs(said, features), case.teacher, case.labels), adapters)
+        return value(loss, Case(Outputs(answer, features), case.teacher, case.labels), adapters)
 
     right = torch.autograd.gradcheck(function, (*case.moving().leaves(), *learnt), raise_exception=False)
-    said = loss.gradient_is_of_the_value
-    told = "is not that of its value" if said else "is that of its value, and the loss says that it is not"
-    promise(right == said, loss, f"its gradient {told}, by finite differences in float64")
+    claimed = loss.gradient_is_of_the_value
+    told = "is not that of its value" if claimed else "is that of its value, and the loss says that it is not"
+    promise(right == claimed, loss, f"its gradient {told}, by finite differences in float64")
 
 
 def leaves_its_inputs_alone(loss: Loss) -> None:
@@ -102,8 +103,8 @@ def adds_up(loss: Loss) -> None:
     """Its named contributions are scalars whose sum it is."""
     case = case_for(loss)
     adapters = made(loss, case)
-    said = Outputs(case.student.logits, case.student.features, adapters)
-    parts = loss.at(1).contributions(student=said, teacher=case.teacher, labels=case.labels)
+    student = said(loss, case, adapters)
+    parts = loss.at(1).contributions(student=student, teacher=case.teacher, labels=case.labels)
     promise(all(part.shape == () for part in parts.values()), loss, "has contributions that are no scalars")
     total = torch.stack([*parts.values()]).sum()
     promise(close(total, value(loss, case, adapters)), loss, "its contributions do not add up to it")

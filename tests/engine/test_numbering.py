@@ -242,3 +242,12 @@ def test_crd_refuses_other_data(net: Any, data: Any) -> None:
     distiller.fit(data, epochs=1)
     with pytest.raises(ConfigurationError, match="a row for each of 50 examples, and these data have 30"):
         distiller.fit((data[0][:30], data[1][:30]), epochs=1)
+
+
+def test_nothing_that_would_leave_the_numbers_out_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    """No recording as CUDA graphs, which would keep those of one batch, and no stack."""
+    captures = noting().captures
+    assert captures.compile_mode("graphs") == "off"
+    assert "the loss needs to know which examples a batch holds" in caplog.text
+    assert captures.compile_mode("auto") == "auto"
+    assert captures.obstacle() == "its loss needs to know which examples a batch holds"

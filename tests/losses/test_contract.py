@@ -107,6 +107,11 @@ def installed() -> dict[str, type[Loss]]:
 
 
 EVERY = [loss for kind in (exported() | installed()).values() for loss in examples_of(kind)]
+ON_LOGITS: dict[str, list[Loss]] = {}
+"""Those that look at no layers by kind, for the tests of other things that every loss should go through."""
+for one in [*EVERY, *VARIANTS]:
+    if not one.student_layers:
+        ON_LOGITS.setdefault(one.kind_name(), []).append(one)
 PROMISES = [
     pytest.param(check, loss, id=f"{loss!r}-{check.__name__}")
     for loss in [*EVERY, *VARIANTS]

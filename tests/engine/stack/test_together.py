@@ -125,13 +125,9 @@ def contract_examples():
     spec = importlib.util.spec_from_file_location("contract_of_losses", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    by_kind = {}
-    for loss in [*module.EVERY, *module.VARIANTS]:
-        if not loss.student_layers:
-            by_kind.setdefault(loss.kind, []).append(loss)
     return {
         kind: examples
-        for kind, examples in by_kind.items()
+        for kind, examples in module.ON_LOGITS.items()
         if not all(one.learns or one.schedules() for one in examples)
     }
 

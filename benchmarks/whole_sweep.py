@@ -13,7 +13,6 @@ from benchmarks.tables import number, table
 from benchmarks.timing import seconds
 from distillkit.experiments import settle_precision
 from distillkit.experiments.observer import Silent
-from distillkit.experiments.workers import settle_workers
 from distillkit.mnist.data import MnistData, load_mnist
 from distillkit.mnist.protocols import REPORT_2025
 from distillkit.mnist.runs import Laboratory
@@ -57,7 +56,7 @@ def run_sweep(data: MnistData, setting: Setting, *, seeds: int = 1) -> list[dict
         setting.device,
         settle_precision("auto", setting.device),
         Silent(),
-        settle_workers(setting.device),
+        at_once=None,
     )
     with tempfile.TemporaryDirectory() as folder:
         return sweep(

@@ -55,6 +55,10 @@ DRAWN = {
         "unlabelled",
         "Test errors of students of unlabelled images, by their kind and number.",
     ),
+    "paper ensemble": (
+        "ensemble",
+        "Test errors of ten nets, of all ten together, and of one net distilled from them.",
+    ),
 }
 """Figures that stand above tables, where they are drawn."""
 EXPERIMENTS = {

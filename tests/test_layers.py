@@ -29,6 +29,7 @@ LAYER = {
     "metrics": 2,
     "testing": 2,
     "engine": 3,
+    "methods": 3,
     "experiments": 4,
     "mnist": 4,
     "cli": 5,
@@ -43,6 +44,7 @@ SAME_LAYER = {
     ("ensemble", "outputs"),
     ("losses", "schedules"),
     ("testing", "losses"),
+    ("methods", "engine"),
     ("mnist", "experiments"),
 }
 """Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""

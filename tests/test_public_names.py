@@ -13,7 +13,8 @@ from distillkit.policy import Policy
 
 INTENDED = {
     "distillkit": [
-        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "TeacherCache", "fit_together",
+        "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "MeanTeacher", "TeacherCache",
+        "fit_in_turn", "fit_mutually", "fit_together",
         "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
     "distillkit.errors": ["ConfigurationError", "DataUnavailableError", "DistillkitError", "DivergenceError"],
@@ -22,17 +23,16 @@ INTENDED = {
         "decoupled_kl", "distillation_kl", "flow_distance", "gaussian_likelihood", "generalized_jsd",
         "hard_label_cross_entropy", "hierarchical_distance", "hint_regression", "logit_matching",
         "margin_distance", "multi_level_kd", "neighbour_divergence", "noise_contrastive",
-        "normalized_kd", "random_integers",
-        "relation_distance", "relational_angle", "relational_distance", "reverse_gradient", "reverse_kl",
-        "selectivity_distance", "similarity_distance", "standardize_logits", "swap_wrong_predictions",
-        "target_enhanced_cross_entropy", "top_k_kl", "weighted_soft_labels",
+        "normalized_kd", "random_integers", "relation_distance", "relational_angle", "relational_distance",
+        "reverse_gradient", "reverse_kl", "selectivity_distance", "similarity_distance",
+        "standardize_logits", "swap_wrong_predictions", "target_enhanced_cross_entropy", "top_k_kl",
+        "virtual_teacher", "weighted_soft_labels",
     ],
     "distillkit.losses": [
         "AT", "CC", "CRD", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP",
-        "FeatureLoss",
-        "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD", "NKD", "NST",
-        "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets", "Standardized",
-        "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
+        "FeatureLoss", "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD",
+        "Mutual", "NKD", "NST", "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets",
+        "Standardized", "TeacherFree", "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
     ],
     "distillkit.metrics": [
         "Evaluation", "errors_by_class", "evaluate_logits", "expected_calibration_error",

@@ -190,6 +190,27 @@ def test_a_promise_on_features(
     assert str(caught.value).startswith("WrongOnFeatures(kind=")
 
 
+def test_layers_of_the_shape_that_a_loss_takes() -> None:
+    """Vectors for one that refuses maps in a sentence; it is held to all the rest with them."""
+
+    class OfVectors(FeatureLoss):
+        """The mean squared distance of vectors."""
+
+        kind: Literal["of_vectors_for_a_test"] = "of_vectors_for_a_test"
+
+        def __call__(self, *, student: Any, teacher: Any, labels: Any) -> torch.Tensor:
+            """The sum over the pairs."""
+            total = torch.zeros(())
+            for pair in self.pairs(student, teacher):
+                s, t = (one.float() if one.dtype.itemsize < 4 else one for one in pair)
+                if s.dim() != 2 or s.shape != t.shape:
+                    raise ConfigurationError("Features must be [batch, numbers], of one shape.")
+                total = total + (s - t).square().mean()
+            return total
+
+    check_loss(OfVectors(layers={"a": "x", "b": "y"}))
+
+
 def test_examples_are_those_that_the_fields_say() -> None:
     """All of the longest list; a shorter one begins again."""
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from distillkit.engine.stack import fit_together as fit_together
     from distillkit.engine.teacher_cache import TeacherCache as TeacherCache
     from distillkit.ensemble import Ensemble as Ensemble
+    from distillkit.methods.in_turn import fit_in_turn as fit_in_turn
+    from distillkit.methods.mean_teacher import MeanTeacher as MeanTeacher
+    from distillkit.methods.mutual import fit_mutually as fit_mutually
     from distillkit.metrics import Evaluation as Evaluation
 
 _WHERE = {
@@ -30,7 +33,10 @@ _WHERE = {
     "Ensemble": "distillkit.ensemble",
     "Evaluation": "distillkit.metrics",
     "MaxNorm": "distillkit.engine.callbacks",
+    "MeanTeacher": "distillkit.methods.mean_teacher",
     "TeacherCache": "distillkit.engine.teacher_cache",
+    "fit_in_turn": "distillkit.methods.in_turn",
+    "fit_mutually": "distillkit.methods.mutual",
     "fit_together": "distillkit.engine.stack",
 }
 _MODULES = ("errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing")

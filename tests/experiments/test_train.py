@@ -143,6 +143,17 @@ def test_it_is_what_the_distiller_does_with_the_same_objects(tmp_path: Path, cod
     assert all(torch.equal(written[name], value) for name, value in student.state_dict().items())
 
 
+def test_members_of_an_ensemble_learn_from_one_another(tmp_path: Path, code: CodeFile) -> None:
+    """The loss among students, and one that makes its teacher up, need no teacher in a run file."""
+    members = [{"kind": "function", "function": "net", "arguments": {"units": units}} for units in (8, 3)]
+    student = {"kind": "ensemble", "average": "probabilities", "members": members}
+    mutual = config(teacher=None, student=student, loss={"kind": "mutual"})
+    history = pd.read_csv(train_run(mutual, tmp_path / "mutual", code=code).folder / "history.csv")
+    assert {"1.soft", "1.hard", "2.soft", "2.hard", "test_errors"} < set(history.columns)
+    made_up = config(teacher=None, loss={"kind": "teacher_free"})
+    assert train_run(made_up, tmp_path / "made up", code=code).metrics["test_errors"] <= 40
+
+
 def digests(result: RunResult) -> list[bytes]:
     """What must not differ between two runs that are the same."""
     kept = ("student.safetensors", "history.csv", "metrics.json", "predictions.npy")

@@ -18,26 +18,31 @@ TEACHER = torch.randn(4, 3, 4, 5, generator=GENERATOR, dtype=torch.float64)
 
 
 def test_equals_numpys_products() -> None:
-    """Channels at length 1, all pairs of them; maps of any size."""
+    """All pairs of channels, rows at length 1; maps of any size."""
     each = []
     for one, other in zip(STUDENT, TEACHER, strict=True):
         both = []
         for side in (one, other):
-            rows = side.flatten(1).numpy()
-            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-            both.append(rows @ rows.T)
+            channels = side.flatten(1).numpy()
+            products = channels @ channels.T
+            both.append(products / np.linalg.norm(products, axis=1, keepdims=True))
         each.append(((both[0] - both[1]) ** 2).mean())
     found = channel_correlation_distance(student=STUDENT, teacher=TEACHER).item()
     assert found == pytest.approx(np.mean(each), rel=1e-12)
 
 
-def test_positions_and_factors_change_nothing() -> None:
-    """Positions in another order, and each channel times a number above 0."""
-    factors = torch.tensor([1.0, 2, 3], dtype=torch.float64)[:, None, None]
-    changed = factors * STUDENT.flip(2, 3)
+def test_positions_and_a_factor_change_nothing() -> None:
+    """Positions in another order, and all channels of an example times one number."""
+    changed = torch.tensor([1.0, 2, 3, -4], dtype=torch.float64)[:, None, None, None] * STUDENT.flip(2, 3)
     assert channel_correlation_distance(student=changed, teacher=STUDENT).item() == pytest.approx(
         0, abs=1e-28
     )
+
+
+def test_channels_among_themselves_change_it() -> None:
+    """How large channels are beside each other is a part of what is compared."""
+    factors = torch.tensor([1.0, 2, 3], dtype=torch.float64)[:, None, None]
+    assert channel_correlation_distance(student=factors * STUDENT, teacher=STUDENT).item() > 1e-3
 
 
 def test_other_channels_are_met_by_a_convolution() -> None:

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from distillkit.mnist.bias_correction import GRID
 from distillkit.mnist.evidence import Evidence
+from distillkit.mnist.figure_ensemble import figure_ensemble
 from distillkit.mnist.figure_shift import figure_shift
 from distillkit.mnist.figure_temperature import figure_temperature
 from distillkit.mnist.figure_unlabelled import figure_unlabelled
@@ -29,6 +30,13 @@ UNLABELLED = {
     f"D800-T20-{images}-{number}": round(90 * worse * (60_000 / number) ** 0.35)
     for images, worse in zip(POOLS, (1, 2, 5), strict=True)
     for number in POOL_SIZES
+}
+ENSEMBLE = {
+    **{f"D800-noKD-member-{start}": 146 for start in range(1, 11)},
+    "ensemble-mean-probabilities": 120,
+    "ensemble-mean-logits": 121,
+    "D800-T20-of-mean-probabilities": 125,
+    "D800-T20-of-mean-logits": 127,
 }
 SHIFTED = tuple(
     f"D800-T20-{transfer}-bias-{kind}"
@@ -62,8 +70,8 @@ def texts(drawn: Figure | None) -> str:
 
 def test_all_are_written_under_a_long_protocol(fake: ModuleType, tmp_path: Path) -> None:
     """Each as PNG and SVG, the same bytes each time; the report's figure 2 is not among them."""
-    runs = evidence(fake, {**TEMPERATURE, **BASELINES, **UNLABELLED, "teacher": 67})
-    names = ["figure-1", "temperature", "bias-shift", "unlabelled"]
+    runs = evidence(fake, {**TEMPERATURE, **BASELINES, **UNLABELLED, **ENSEMBLE, "teacher": 67})
+    names = ["figure-1", "temperature", "bias-shift", "unlabelled", "ensemble"]
     assert write_figures(tmp_path, runs) == names
     files = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
     assert files.keys() == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
@@ -101,3 +109,23 @@ def test_unlabelled_images_by_kind_and_number(fake: ModuleType, seeds: int) -> N
     for words in ("without labels", "drawn from fonts", "noise", "hard labels, all 60,000"):
         assert words in said
     assert figure_unlabelled(evidence(fake, {"D800-noKD": 146})) is None
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_ten_nets_and_the_one_that_learnt_from_them(fake: ModuleType, seeds: int) -> None:
+    """A row for each kind that there is; nothing without an ensemble."""
+    drawn = figure_ensemble(evidence(fake, ENSEMBLE, seeds=seeds))
+    assert drawn is not None
+    rows = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert rows == [
+        "each of the ten nets",
+        "all ten, by mean probabilities",
+        "all ten, by mean logits",
+        "one net distilled, by mean probabilities",
+        "one net distilled, by mean logits",
+    ]
+    members = {cell: errors for cell, errors in ENSEMBLE.items() if "member" in cell}
+    assert figure_ensemble(evidence(fake, members, seeds=seeds)) is None
+    one_kind = figure_ensemble(evidence(fake, {**members, "ensemble-mean-logits": 121}, seeds=seeds))
+    assert one_kind is not None
+    assert len(one_kind.axes[0].get_yticks()) == 2

@@ -68,8 +68,8 @@ AtOnce = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Runs that go on side by side, each with its share of the cores; else one a core of a CPU, as "
-        "far as memory allows, and one on a GPU.",
+        help="Runs that go on side by side, each with its share of the cores; else as many as let all end "
+        "first: on a CPU at most one a core, as far as memory allows, on a GPU one.",
         show_default=False,
     ),
 ]

@@ -30,14 +30,12 @@ def laboratory_for(
         ConfigurationError: There is no such device, or it cannot do the precision.
     """
     from distillkit.experiments import resolve_device, settle_precision
-    from distillkit.experiments.workers import settle_workers
     from distillkit.mnist.runs import Laboratory
 
     found = resolve_device(device)
     settled = settle_precision(precision, found)
-    side_by_side = settle_workers(found) if at_once is None else at_once
     with RunsProgress(stderr(), quiet=quiet) as observer:
-        yield lambda data: Laboratory(data, protocol, quick, found, settled, observer, side_by_side)
+        yield lambda data: Laboratory(data, protocol, quick, found, settled, observer, at_once)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ class Callback:
     Attributes:
         only_watches: Whether `on_step_end` leaves the student alone and looks at no gradients. An update can
             then be made in fewer passes over memory, in which gradients are nothing that can be seen.
+        changes_teacher: Whether the teacher changes by it as the training goes: its answers are then never
+            kept, and `teacher_cache` must be `"auto"` or `"off"`.
 
     Example:
         >>> class Tell(Callback):
@@ -28,6 +30,7 @@ class Callback:
     """
 
     only_watches: ClassVar[bool] = False
+    changes_teacher: ClassVar[bool] = False
 
     def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
         """Before the first batch.

@@ -42,6 +42,7 @@ from distillkit.engine.teacher_cache import TeacherCache
 from distillkit.engine.teacher_signal import (
     LiveTeacher,
     TeacherCacheMode,
+    cache_for,
     refuse_unsound_cache,
     teacher_signal,
 )
@@ -123,8 +124,6 @@ class Distiller:
         check_modules(teacher, student)
         check_parts(loss, transfer_set, clip_norm)
         one_of("compile", compile, ("auto", "on", "off", "graphs"))
-        if not isinstance(teacher_cache, TeacherCache):
-            one_of("teacher_cache", teacher_cache, ("auto", "on", "off"))
         self.teacher, self.student, self.loss = teacher, student, loss
         self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
         self.device = next(student.parameters()).device
@@ -137,7 +136,8 @@ class Distiller:
         self.adapters: nn.Module | None = None
         self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
         self.seed = whole_number("seed", seed)
-        self.teacher_cache, self.callbacks = teacher_cache, callbacks_of(callbacks)
+        self.callbacks = callbacks_of(callbacks)
+        self.teacher_cache = cache_for(teacher_cache, self.callbacks)
         self.precision = resolve_precision(precision, self.device)
         self.epochs_done = 0
         self._own_loop: tuple[Update, LiveTeacher | None] | None = None

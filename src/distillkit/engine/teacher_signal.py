@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Literal
 
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.engine.batch import Batch, rows_of
+from distillkit.engine.callbacks import Callback
 from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.modes import mode
 from distillkit.engine.precision import Precision
+from distillkit.engine.settings import one_of
 from distillkit.engine.sources import Source
 from distillkit.engine.teacher_cache import TeacherCache, cache_key
 from distillkit.engine.views import viewed
@@ -64,6 +67,26 @@ class CachedTeacher:
 
 
 TeacherSignal = LiveTeacher | CachedTeacher
+
+
+def cache_for(
+    cache: TeacherCacheMode | TeacherCache, callbacks: Iterable[Callback]
+) -> TeacherCacheMode | TeacherCache:
+    """The cache that was asked for, off where a callback changes the teacher as the training goes.
+
+    Raises:
+        ConfigurationError: There is no such mode; or answers of a teacher that changes should be kept.
+    """
+    if not isinstance(cache, TeacherCache):
+        one_of("teacher_cache", cache, ("auto", "on", "off"))
+    if not any(one.changes_teacher for one in callbacks):
+        return cache
+    if cache not in ("auto", "off"):
+        raise ConfigurationError(
+            "A callback changes the teacher as the training goes, so a kept answer would be out of date "
+            "after one step: use teacher_cache='auto' or 'off', with which the teacher runs live."
+        )
+    return "off"
 
 
 def refuse_unsound_cache(

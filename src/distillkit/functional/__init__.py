@@ -36,4 +36,5 @@ from distillkit.functional.target_enhanced_cross_entropy import (
     target_enhanced_cross_entropy as target_enhanced_cross_entropy,
 )
 from distillkit.functional.top_k_kl import top_k_kl as top_k_kl
+from distillkit.functional.virtual_teacher import virtual_teacher as virtual_teacher
 from distillkit.functional.weighted_soft_labels import weighted_soft_labels as weighted_soft_labels

@@ -33,8 +33,8 @@ def attention_distance(*, student: Tensor, teacher: Tensor) -> Tensor:
         0.1454
 
     Reference:
-        Zagoruyko, Komodakis, Paying More Attention to Attention, ICLR 2017, §3.1, Eq. 2 with p = 2, squared
-        as in its code.
+        Zagoruyko, Komodakis, Paying More Attention to Attention, ICLR 2017: activation-based attention
+        transfer. Eq. 2 there has the distance itself; squares and their mean are as in the authors' code.
     """
     student, teacher = as_maps(student, teacher)
     of_student = directions(student.square().sum(dim=1).flatten(1))

@@ -37,7 +37,7 @@ def correlation_distance(*, student: Tensor, teacher: Tensor, gamma: float | Ten
 
     Reference:
         Peng, Jin, Liu, Zhou, Wu, Liu, Li, Zhang, Correlation Congruence for Knowledge Distillation, ICCV
-        2019, §3.3: Gaussian RBF with a Taylor series.
+        2019: the Gaussian kernel and its Taylor series.
     """
     z, v = as_rows(student, teacher)
     return (_correlations(z, gamma, order) - _correlations(v, gamma, order)).square().mean()

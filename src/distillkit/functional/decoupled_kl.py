@@ -56,8 +56,8 @@ def decoupled_kl(
         0.1109
 
     Reference:
-        Zhao, Cui, Song, Qiu, Liang, Decoupled Knowledge Distillation, CVPR 2022, §3: the two parts, and their
-        sum with the weights α and β.
+        Zhao, Cui, Song, Qiu, Liang, Decoupled Knowledge Distillation, CVPR 2022: the two parts, and their sum
+        with the weights α and β.
     """
     refuse_other_shape(student, teacher)
     z, v = at_least_float32(student), at_least_float32(teacher)

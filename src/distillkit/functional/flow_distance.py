@@ -34,7 +34,7 @@ def flow_distance(*, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tens
         2.0
 
     Reference:
-        Yim, Joo, Bae, Kim, A Gift from Knowledge Distillation, CVPR 2017, Eq. 1 and 2.
+        Yim, Joo, Bae, Kim, A Gift from Knowledge Distillation, CVPR 2017: the FSP matrix and its loss.
     """
     for of_student, of_teacher in zip(student, teacher, strict=True):
         if of_student.dim() != 4 or of_teacher.dim() != 4 or of_student.shape[:2] != of_teacher.shape[:2]:

@@ -33,7 +33,7 @@ def gaussian_likelihood(*, mean: Tensor, variance: Tensor, teacher: Tensor) -> T
 
     Reference:
         Ahn, Hu, Damianou, Lawrence, Dai, Variational Information Distillation for Knowledge Transfer, CVPR
-        2019, Eq. 5 and 6.
+        2019: the Gaussian variational distribution.
     """
     if mean.shape != teacher.shape:
         raise ConfigurationError(

@@ -45,7 +45,7 @@ def generalized_jsd(
 
     Reference:
         Agarwal, Vieillard, Zhou, Stanczyk, Ramos, Geist, Bachem, On-Policy Distillation of Language Models:
-        Learning from Self-Generated Mistakes, ICLR 2024, §2: JSD(β).
+        Learning from Self-Generated Mistakes, ICLR 2024, Eq. 1.
     """
     refuse_other_shape(student, teacher)
     log_q = F.log_softmax(at_least_float32(student) / temperature, dim=-1)

@@ -31,7 +31,8 @@ def hint_regression(*, student: Tensor, teacher: Tensor) -> Tensor:
         1.1666666269302368
 
     Reference:
-        Romero, Ballas, Kahou, Chassang, Gatta, Bengio, FitNets: Hints for Thin Deep Nets, ICLR 2015, Eq. 3.
+        Romero, Ballas, Kahou, Chassang, Gatta, Bengio, FitNets: Hints for Thin Deep Nets, ICLR 2015: the
+        hint loss.
     """
     if student.shape != teacher.shape:
         raise ConfigurationError(

@@ -35,7 +35,7 @@ def margin_distance(*, student: Tensor, teacher: Tensor, margin: Tensor) -> Tens
         1.29
 
     Reference:
-        Heo, Kim, Yun, Park, Kwak, Choi, A Comprehensive Overhaul of Feature Distillation, ICCV 2019, §3:
+        Heo, Kim, Yun, Park, Kwak, Choi, A Comprehensive Overhaul of Feature Distillation, ICCV 2019:
         margin ReLU and partial L2 distance.
     """
     s, t = as_maps(student, teacher)

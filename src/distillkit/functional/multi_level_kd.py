@@ -23,7 +23,7 @@ def multi_level_kd(*, student: Tensor, teacher: Tensor, temperatures: Sequence[f
     - class level: ‖Pᵀ P − Qᵀ Q‖² / C, which are C × C numbers.
 
     The last two look across the examples and grow with the batch: of a batch given twice over the batch level
-    is twice, the class level four times as large. Weights were tuned at a batch of 64.
+    is twice, the class level four times as large. The authors' code has batches of 64.
 
     Args:
         student: Logits, `[..., classes]`; all dimensions but the last together are the batch. Gradients flow
@@ -45,14 +45,14 @@ def multi_level_kd(*, student: Tensor, teacher: Tensor, temperatures: Sequence[f
         0.599
 
     Reference:
-        Jin, Wang, Lin, Multi-Level Logit Distillation, CVPR 2023, §3: prediction augmentation (the
+        Jin, Wang, Lin, Multi-Level Logit Distillation, CVPR 2023: prediction augmentation (the
         temperatures) and the instance, batch and class levels.
     """
     refuse_other_shape(student, teacher)
     classes = student.shape[-1]
     z = at_least_float32(student).reshape(-1, classes)
     v = at_least_float32(teacher).reshape(-1, classes)
-    # their code also learns from strongly augmented views and scales by masks; the equations do not
+    # their code also learns from strongly augmented views and scales by masks
     return torch.stack([_at(z, v, temperature) for temperature in temperatures]).sum()
 
 

@@ -36,7 +36,7 @@ def neighbour_divergence(*, student: Tensor, teacher: Tensor) -> Tensor:
         0.415
 
     Reference:
-        Passalis, Tefas, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV 2018, §3:
+        Passalis, Tefas, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV 2018:
         the cosine kernel and the divergence of conditional probabilities.
     """
     z, v = as_rows(student, teacher)

@@ -52,7 +52,7 @@ def normalized_kd(
 
     Reference:
         Yang, Zeng, Li, Zhang, Yuan, Li, From Knowledge Distillation to Self-Knowledge Distillation: A Unified
-        Approach with Normalized Loss and Customized Soft Labels, ICCV 2023, §3: the NKD loss.
+        Approach with Normalized Loss and Customized Soft Labels, ICCV 2023: the NKD loss.
     """
     refuse_other_shape(student, teacher)
     z, v = at_least_float32(student), at_least_float32(teacher)

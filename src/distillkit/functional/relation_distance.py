@@ -56,12 +56,12 @@ def relation_distance(
         3.3356
 
     Reference:
-        Huang, You, Wang, Qian, Xu, Knowledge Distillation from A Stronger Teacher, NeurIPS 2022, §3: the
+        Huang, You, Wang, Qian, Xu, Knowledge Distillation from A Stronger Teacher, NeurIPS 2022: the
         distance, the inter-class and the intra-class relation.
     """
     refuse_other_shape(student, teacher)
     classes = student.shape[-1]
-    # in some copies of their code T² is there; the equations have none
+    # the authors' code multiplies by T²; a correlation needs no such factor
     q = F.softmax(at_least_float32(student) / temperature, dim=-1).reshape(-1, classes)
     p = F.softmax(at_least_float32(teacher) / temperature, dim=-1).reshape(-1, classes)
     inter = _distance(q, p, dim=1).mean()

@@ -34,7 +34,7 @@ def relational_distance(*, student: Tensor, teacher: Tensor) -> Tensor:
         0.0833333358168602
 
     Reference:
-        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019, §3.2.1.
+        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019: the distance-wise loss.
     """
     z, v = as_rows(student, teacher)
     if len(z) < 2:
@@ -72,7 +72,7 @@ def relational_angle(*, student: Tensor, teacher: Tensor) -> Tensor:
         0.056
 
     Reference:
-        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019, §3.2.2.
+        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019: the angle-wise loss.
     """
     z, v = as_rows(student, teacher)
     size = len(z)

@@ -23,7 +23,7 @@ def reverse_gradient(tensor: Tensor, *, strength: float) -> Tensor:
         tensor([-1., -2.])
 
     Reference:
-        Ganin, Lempitsky, Unsupervised Domain Adaptation by Backpropagation, ICML 2015, §3.
+        Ganin, Lempitsky, Unsupervised Domain Adaptation by Backpropagation, ICML 2015.
     """
     fixed = tensor.detach()
     # the bracket is 0, so nothing is rounded

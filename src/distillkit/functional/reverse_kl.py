@@ -36,7 +36,7 @@ def reverse_kl(*, student: Tensor, teacher: Tensor, temperature: float | Tensor)
         0.4338
 
     Reference:
-        Gu, Dong, Wei, Huang, MiniLLM: Knowledge Distillation of Large Language Models, ICLR 2024, §2: the
+        Gu, Dong, Wei, Huang, MiniLLM: Knowledge Distillation of Large Language Models, ICLR 2024: the
         objective. There it is over whole sequences that the student samples; here over the classes of each
         position of the data.
     """

@@ -35,8 +35,8 @@ def selectivity_distance(*, student: Tensor, teacher: Tensor) -> Tensor:
         0.5
 
     Reference:
-        Huang, Wang, Like What You Like: Knowledge Distill via Neuron Selectivity Transfer, 2017, §4: squared
-        MMD with the polynomial kernel, d = 2 and c = 0.
+        Huang, Wang, Like What You Like: Knowledge Distill via Neuron Selectivity Transfer, 2017: squared MMD
+        with the polynomial kernel, d = 2 and c = 0.
     """
     z, v = (directions(side.flatten(2)) for side in as_maps(student, teacher))
     # autocast would take the products in half precision

@@ -33,7 +33,7 @@ def similarity_distance(*, student: Tensor, teacher: Tensor) -> Tensor:
         0.1992
 
     Reference:
-        Tung, Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019, §2.1, Eq. 1 to 4.
+        Tung, Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019.
     """
     z, v = as_rows(student, teacher)
     return (_similarities(z) - _similarities(v)).square().mean()

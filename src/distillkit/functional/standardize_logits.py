@@ -26,15 +26,15 @@ def standardize_logits(logits: Tensor) -> Tensor:
         [1.2247, 0.0, -1.2247]
 
     Reference:
-        Sun, Ren, Li, Wang, Cao, Logit Standardization in Knowledge Distillation, CVPR 2024, §4: the weighted
-        z-score, here without its temperature, which the loss that follows has.
+        Sun, Ren, Li, Wang, Cao, Logit Standardization in Knowledge Distillation, CVPR 2024: the z-score, here
+        without its temperature, which the loss that follows has.
     """
     z = at_least_float32(logits)
     absent = z == -torch.inf
     present = (~absent).sum(dim=-1, keepdim=True)
     mean = z.masked_fill(absent, 0.0).sum(dim=-1, keepdim=True) / present
     centred = (z.masked_fill(absent, 0.0) - mean).masked_fill(absent, 0.0)
-    # their code divides by (classes − 1) and adds 1e-7; the paper's σ² is a mean over all classes
+    # their code divides by (classes − 1) and adds 1e-7
     variance = centred.square().sum(dim=-1, keepdim=True) / present
     rounding = 16 * torch.finfo(z.dtype).eps * z.detach().masked_fill(absent, 0.0).abs()
     varies = variance > rounding.amax(dim=-1, keepdim=True).square()

@@ -41,7 +41,8 @@ def target_enhanced_cross_entropy(
 
     Reference:
         Hao, Guo, Han, Tang, Hu, Wang, Xu, One-for-All: Bridge the Gap Between Heterogeneous Architectures in
-        Knowledge Distillation, NeurIPS 2023, §3.3.
+        Knowledge Distillation, NeurIPS 2023: the enhanced target. The authors' code is another, see
+        `losses.OFA`.
     """
     refuse_other_shape(student, teacher)
     log_q = F.log_softmax(at_least_float32(student), dim=-1)

@@ -45,7 +45,7 @@ def weighted_soft_labels(
 
     Reference:
         Zhou, Song, Chen, Zhou, Wang, Yuan, Zhang, Rethinking Soft Labels for Knowledge Distillation: A
-        Bias-Variance Tradeoff Perspective, ICLR 2021, the section on weighted soft labels.
+        Bias-Variance Tradeoff Perspective, ICLR 2021: weighted soft labels.
     """
     refuse_other_shape(student, teacher)
     z, v = at_least_float32(student), at_least_float32(teacher)

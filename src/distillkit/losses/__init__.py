@@ -17,6 +17,7 @@ from distillkit.losses.hard_labels import HardLabels as HardLabels
 from distillkit.losses.ickd import ICKD as ICKD
 from distillkit.losses.logit_matching import LogitMatching as LogitMatching
 from distillkit.losses.mlkd import MLKD as MLKD
+from distillkit.losses.mutual import Mutual as Mutual
 from distillkit.losses.nkd import NKD as NKD
 from distillkit.losses.nst import NST as NST
 from distillkit.losses.ofa import OFA as OFA
@@ -28,6 +29,7 @@ from distillkit.losses.rkd import RKD as RKD
 from distillkit.losses.soft_targets import SoftTargets as SoftTargets
 from distillkit.losses.sp import SP as SP
 from distillkit.losses.standardized import Standardized as Standardized
+from distillkit.losses.teacher_free import TeacherFree as TeacherFree
 from distillkit.losses.top_k_soft_targets import TopKSoftTargets as TopKSoftTargets
 from distillkit.losses.vid import VID as VID
 from distillkit.losses.weighted_sum import WeightedSum as WeightedSum

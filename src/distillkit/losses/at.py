@@ -19,15 +19,16 @@ class AT(FeatureLoss):
     `functional.attention_distance`. Nothing is learnt between the layers: channels may be of any number, and
     maps of two sizes are averaged to the smaller one.
 
-    The paper pairs the ends of the network's groups of blocks. Its weight is 10³ over positions and batch
-    size of the squared distance, halved: 500 of this mean. Its code has 1000.
+    The authors' code pairs the ends of the network's groups of blocks, with weight 1000 beside `HardLabels`.
+    The paper's equation has the distance itself and not its square.
 
     Example:
         >>> AT(layers={"layer*": "layer*"})
         AT(kind='at', layers={'layer*': 'layer*'})
 
     Reference:
-        Zagoruyko, Komodakis, Paying More Attention to Attention, ICLR 2017, §3.1.
+        Zagoruyko, Komodakis, Paying More Attention to Attention, ICLR 2017: activation-based
+        attention transfer.
     """
 
     kind: Literal["at"] = "at"

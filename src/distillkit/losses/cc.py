@@ -22,8 +22,9 @@ class CC(FeatureLoss):
 
     It looks across the examples of a batch: the batch size is a setting of this loss.
 
-    γ and the order are the paper's. Much published code has another loss of this name, a product of
-    differences of examples that follow each other in the batch.
+    γ and the order are those of other programs with this kernel. Much published code has another loss of this
+    name, a product of differences of examples that follow each other in the batch, with weight 0.02: that
+    weight means nothing here.
 
     Example:
         >>> CC(layers={"avgpool": "avgpool"})
@@ -31,7 +32,7 @@ class CC(FeatureLoss):
 
     Reference:
         Peng, Jin, Liu, Zhou, Wu, Liu, Li, Zhang, Correlation Congruence for Knowledge Distillation, ICCV
-        2019, §3.
+        2019.
     """
 
     kind: Literal["cc"] = "cc"

@@ -25,17 +25,18 @@ class CTKD(Loss):
     The temperature is `temperature` of what was learnt: of `distiller.adapters` where this is the whole loss.
     It moves as fast as the optimiser lets one more parameter move, and weight decay pulls it to T₀ + R / 2.
 
-    The defaults are the paper's: T between 1 and 21, and λ along half a cosine over 10 of its 240 epochs; set
-    `reversal` for trainings of another length. a begins at 1 as in the published code, so T at 15.6. This is
-    the paper's global temperature; its other one, of each example by itself, is not here.
+    The defaults are those of the authors' script for CIFAR-100: T between 1 and 21, and λ along half a cosine
+    over 10 of 240 epochs (5 of 120 for ImageNet); set `reversal` for trainings of another length. a begins at
+    1 as in their code, so T at 15.6. This is the paper's global temperature; its other one, of each example
+    by itself, is not here.
 
     Example:
         >>> CTKD().at(0)
         CTKD(kind='ctkd', reversal=0.0, lowest_temperature=1.0, temperature_range=20.0)
 
     Reference:
-        Li, Li, Yang, Zhao, Song, Luo, Li, Yang, Curriculum Temperature for Knowledge Distillation, AAAI 2023,
-        Adversarial Distillation, Curriculum Temperature, and Learnable Temperature Module (Global-T).
+        Li, Li, Yang, Zhao, Song, Luo, Li, Yang, Curriculum Temperature for Knowledge Distillation, AAAI 2023:
+        the global temperature.
     """
 
     kind: Literal["ctkd"] = "ctkd"

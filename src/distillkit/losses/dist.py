@@ -22,15 +22,15 @@ class DIST(Loss):
 
     The second part looks across the examples of a batch: the batch size is a setting of this loss.
 
-    The weights are the paper's, with `HardLabels` of weight 1 beside them; its T is 1 for ImageNet, and 4 for
-    CIFAR-100, where its code multiplies both weights by T².
+    The weights are those of the authors' configurations, with `HardLabels` of weight 1 beside them. T is 1
+    there for ImageNet, and 4 for CIFAR-100, where their code multiplies both weights by T².
 
     Example:
         >>> DIST()
         DIST(kind='dist', temperature=1.0, inter_class_weight=2.0, intra_class_weight=2.0)
 
     Reference:
-        Huang, You, Wang, Qian, Xu, Knowledge Distillation from A Stronger Teacher, NeurIPS 2022, §3.
+        Huang, You, Wang, Qian, Xu, Knowledge Distillation from A Stronger Teacher, NeurIPS 2022.
     """
 
     kind: Literal["dist"] = "dist"

@@ -18,9 +18,9 @@ class DKD(Loss):
     T² · (α · KL on true class or not + β · KL among the other classes), averaged over the batch; the formula
     is at `functional.decoupled_kl`. It needs labels.
 
-    The defaults are the paper's for ResNet-32x4 to ResNet-8x4 on CIFAR-100. It tunes β by the pair of
-    networks: 2 or 6 for others there; for ImageNet its code has T = 1 and β = 0.5 or 2. It adds `HardLabels`
-    with weight 1, and lets the weight of DKD grow linearly over the first epochs (20 of 240): see
+    The defaults are those of the authors' code for ResNet-32x4 to ResNet-8x4 on CIFAR-100. There β is chosen
+    by the pair of networks, among 2, 6 and 8; for ImageNet T is 1 and β 0.5 or 2. It adds `HardLabels` with
+    weight 1, and lets the weight of DKD grow linearly over the first epochs (20 of 240, or 1 of 100): see
     `schedules.WarmUp`.
 
     Example:
@@ -28,7 +28,7 @@ class DKD(Loss):
         DKD(kind='dkd', temperature=4.0, target_weight=1.0, non_target_weight=8.0)
 
     Reference:
-        Zhao, Cui, Song, Qiu, Liang, Decoupled Knowledge Distillation, CVPR 2022, §3.
+        Zhao, Cui, Song, Qiu, Liang, Decoupled Knowledge Distillation, CVPR 2022.
     """
 
     kind: Literal["dkd"] = "dkd"

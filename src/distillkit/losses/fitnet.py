@@ -20,16 +20,16 @@ class FitNet(FeatureLoss):
     teacher's, and r is learnt beside the student: a 1 × 1 convolution for maps, a linear layer otherwise.
     Maps of two sizes are averaged to the smaller one first.
 
-    The paper has one pair of layers, the middle ones, a convolution without padding that also meets the size,
-    and two stages: hints alone, then `hinton` from there. Much published code adds the terms instead, with
-    weight 100 on the mean square, which is 200 here.
+    The paper has one pair of layers, the middle ones, and two stages: hints alone, then `hinton` from there;
+    its regressor is a convolution that also meets the size, or a fully connected layer. Much published code
+    adds the terms instead, with weight 100 on the mean square, which is 200 here.
 
     Example:
         >>> FitNet(layers={"layer2": "layer2"})
         FitNet(kind='fitnet', layers={'layer2': 'layer2'})
 
     Reference:
-        Romero, Ballas, Kahou, Chassang, Gatta, Bengio, FitNets: Hints for Thin Deep Nets, ICLR 2015, §2.2.
+        Romero, Ballas, Kahou, Chassang, Gatta, Bengio, FitNets: Hints for Thin Deep Nets, ICLR 2015: hints.
     """
 
     kind: Literal["fitnet"] = "fitnet"

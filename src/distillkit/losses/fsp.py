@@ -22,16 +22,17 @@ class FSP(FeatureLoss):
     more, in their order. Nothing is learnt between the layers, so both sides need equally many channels in
     each; maps of two sizes are averaged to the smaller one.
 
-    The paper pairs the first and the last layer of each part of a residual network, weighs all steps alike,
-    and has two stages: this alone, then the labels. It shrinks maps by their largest value, here it is by
-    their mean.
+    The paper compares matrices of maps of one size, from the first to the last layer of each part of a
+    residual network, and has two stages: this alone, then the labels. Other programs shrink maps by their
+    mean, as here, or by their largest value; much published code takes the mean of the squares, with weight
+    50, which is 50 over the product of both layers' channels here.
 
     Example:
         >>> FSP(layers={"layer*": "layer*"})
         FSP(kind='fsp', layers={'layer*': 'layer*'})
 
     Reference:
-        Yim, Joo, Bae, Kim, A Gift from Knowledge Distillation, CVPR 2017, §3.
+        Yim, Joo, Bae, Kim, A Gift from Knowledge Distillation, CVPR 2017.
     """
 
     kind: Literal["fsp"] = "fsp"

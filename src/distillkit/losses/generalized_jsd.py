@@ -27,7 +27,7 @@ class GeneralizedJSD(Loss):
 
     Reference:
         Agarwal, Vieillard, Zhou, Stanczyk, Ramos, Geist, Bachem, On-Policy Distillation of Language Models:
-        Learning from Self-Generated Mistakes, ICLR 2024, §2.
+        Learning from Self-Generated Mistakes, ICLR 2024, Eq. 1.
     """
 
     kind: Literal["generalized_jsd"] = "generalized_jsd"

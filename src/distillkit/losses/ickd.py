@@ -16,13 +16,14 @@ from distillkit.typing import Labels, Outputs
 class ICKD(FeatureLoss):
     """Mean squared distance of both sides' correlations between channels, summed over the pairs of layers.
 
-    G is the products of the channels' maps, each at length 1, a matrix of channels by channels for each
-    example; the formula is at `functional.channel_correlation_distance`. Maps may be of any size. Where the
+    G is the products of the channels' maps, a matrix of channels by channels for each example, its rows at
+    length 1; the formula is at `functional.channel_correlation_distance`. Maps may be of any size. Where the
     student has fewer or more channels than the teacher, a 1 × 1 convolution that leads to the teacher's is
     learnt beside it; elsewhere nothing is.
 
-    The paper takes the last layer of maps. Published programs divide the squares by the channels and not by
-    their square, with weight 2.5: that is 2.5 times the channels here.
+    The authors' code takes the last layer of maps, and learns a convolution with batch normalisation for
+    every pair. It divides the squares by the channels and not by their square, with weight 2.5: that is 2.5
+    times the channels here.
 
     Example:
         >>> ICKD(layers={"layer4": "layer4"})
@@ -30,7 +31,7 @@ class ICKD(FeatureLoss):
 
     Reference:
         Liu, Huang, Lin, Xie, Wang, Chang, Liang, Exploring Inter-Channel Correlation for Diversity-Preserved
-        Knowledge Distillation, ICCV 2021, §3.
+        Knowledge Distillation, ICCV 2021.
     """
 
     kind: Literal["ickd"] = "ickd"

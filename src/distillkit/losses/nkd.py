@@ -18,8 +18,8 @@ class NKD(Loss):
     −p_t log q_t − γ T² Σ_{i ≠ t} p̂_i log q̂_i, averaged over the batch; the symbols are explained at
     `functional.normalized_kd`. It needs labels. Where both sides agree it is not 0.
 
-    The defaults are the paper's for ImageNet; for CIFAR-100 its code has T = 3 and γ = 3.5. It adds
-    `HardLabels` with weight 1.
+    The defaults are those of the authors' code for convolutional networks on ImageNet; there γ is 1 for
+    transformers, and for CIFAR-100 T is 3 and γ 3.5. It adds `HardLabels` with weight 1.
 
     Example:
         >>> NKD()
@@ -27,7 +27,7 @@ class NKD(Loss):
 
     Reference:
         Yang, Zeng, Li, Zhang, Yuan, Li, From Knowledge Distillation to Self-Knowledge Distillation: A Unified
-        Approach with Normalized Loss and Customized Soft Labels, ICCV 2023, §3.
+        Approach with Normalized Loss and Customized Soft Labels, ICCV 2023.
     """
 
     kind: Literal["nkd"] = "nkd"

@@ -19,14 +19,14 @@ class NST(FeatureLoss):
     the formula is at `functional.selectivity_distance`. Nothing is learnt between the layers: channels may be
     of any number and order, and maps of two sizes are averaged to the smaller one.
 
-    The paper takes the last layer of maps, with weight 50 halved: 25. Much published code has 50.
+    The authors' code, for ImageNet, takes the last layer of maps, with weight 50.
 
     Example:
         >>> NST(layers={"layer4": "layer4"})
         NST(kind='nst', layers={'layer4': 'layer4'})
 
     Reference:
-        Huang, Wang, Like What You Like: Knowledge Distill via Neuron Selectivity Transfer, 2017, §4.
+        Huang, Wang, Like What You Like: Knowledge Distill via Neuron Selectivity Transfer, 2017.
     """
 
     kind: Literal["nst"] = "nst"

@@ -26,14 +26,15 @@ class OFA(Loss):
 
     The exit is, for maps, a depthwise 3 × 3 and a 1 × 1 convolution with batch normalisation and ReLU,
     averaged over positions; for tokens and vectors a linear layer and ReLU, averaged over the tokens; then a
-    linear layer to the classes. The paper's exits shrink maps in several such steps, and its tokens by an
-    attention.
+    linear layer to the classes. The authors' exits shrink maps in several such steps, and have
+    transformer blocks for tokens.
 
     Batch normalisation looks across the examples of a batch, so the loss is not the mean of theirs.
 
-    The paper has the ends of four stages, and γ between 1 and 1.5 by the pair of networks. Its code leaves
-    the labels' own cross-entropy out of the exits, that is (1 + p_t)^γ − 1, and takes the other probabilities
-    to γ too.
+    The paper has the ends of four stages, and chooses γ by the pair of networks: 1 and 1.5 in the commands
+    that the authors show. Their code leaves the labels' own cross-entropy out of the exits, that is (1 +
+    p_t)^γ − 1, takes the other probabilities to γ too, and has the same loss once more on the student's own
+    logits.
 
     Example:
         >>> OFA(layers=["layer*"])
@@ -41,7 +42,7 @@ class OFA(Loss):
 
     Reference:
         Hao, Guo, Han, Tang, Hu, Wang, Xu, One-for-All: Bridge the Gap Between Heterogeneous Architectures in
-        Knowledge Distillation, NeurIPS 2023, §3.
+        Knowledge Distillation, NeurIPS 2023.
     """
 
     kind: Literal["ofa"] = "ofa"

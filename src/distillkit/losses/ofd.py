@@ -26,16 +26,16 @@ class OFD(FeatureLoss):
 
     Batch normalisation looks across the examples of a batch, so the loss is not the mean of theirs.
 
-    The paper's code adds squares instead of averaging them, halves the weight from each stage to the one
-    above it, and multiplies by 1/1000, beside `HardLabels`. Averages are such a halving where a stage has
-    half the numbers of the one above.
+    The authors' code adds an example's squares instead of averaging them, halves the weight from each stage
+    to the one above it, and multiplies by 1/1000 (1/10,000 for ImageNet), beside `HardLabels`. Averages are
+    such a halving where a stage has half the numbers of the one above.
 
     Example:
         >>> OFD(layers={"layer4.1.bn2": "layer4.2.bn3"})
         OFD(kind='ofd', layers={'layer4.1.bn2': 'layer4.2.bn3'})
 
     Reference:
-        Heo, Kim, Yun, Park, Kwak, Choi, A Comprehensive Overhaul of Feature Distillation, ICCV 2019, §3.
+        Heo, Kim, Yun, Park, Kwak, Choi, A Comprehensive Overhaul of Feature Distillation, ICCV 2019.
     """
 
     kind: Literal["ofd"] = "ofd"

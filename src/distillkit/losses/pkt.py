@@ -21,15 +21,16 @@ class PKT(FeatureLoss):
 
     It looks across the examples of a batch: the batch size is a setting of this loss.
 
-    Much published code counts an example as its own neighbour and takes the mean over batch² numbers, with
-    weight 30,000. The equations do neither: its weight over the batch size, some 500, comes near that.
+    The authors' code counts an example as its own neighbour and takes the mean over batch² numbers; much
+    published code does so with weight 30,000. Here it is neither: that weight over the batch size, some 500,
+    comes near it.
 
     Example:
         >>> PKT(layers={"avgpool": "avgpool"})
         PKT(kind='pkt', layers={'avgpool': 'avgpool'})
 
     Reference:
-        Passalis, Tefas, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV 2018, §3.
+        Passalis, Tefas, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV 2018.
     """
 
     kind: Literal["pkt"] = "pkt"

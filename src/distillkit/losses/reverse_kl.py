@@ -16,7 +16,7 @@ class ReverseKL(Loss):
     """T² · KL(student ‖ teacher) at temperature T, summed over classes, averaged over the batch.
 
     The direction of `SoftTargets` asks a student that is too small to spread over all that the teacher thinks
-    possible; this one lets it settle on a part. Recommended for language models at T = 1. It is MiniLLM's
+    possible; this one lets it settle on a part. T = 1 is usual for language models. It is MiniLLM's
     divergence on the positions of the data, without its sampling of sequences from the student.
 
     Example:
@@ -24,7 +24,7 @@ class ReverseKL(Loss):
         ReverseKL(kind='reverse_kl', temperature=1.0)
 
     Reference:
-        Gu, Dong, Wei, Huang, MiniLLM: Knowledge Distillation of Large Language Models, ICLR 2024, §2.
+        Gu, Dong, Wei, Huang, MiniLLM: Knowledge Distillation of Large Language Models, ICLR 2024.
     """
 
     kind: Literal["reverse_kl"] = "reverse_kl"

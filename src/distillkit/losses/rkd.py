@@ -25,15 +25,16 @@ class RKD(FeatureLoss):
     It looks across the examples of a batch: the batch size is a setting of this loss. Angles take time and
     memory as batch³; a part of weight 0 is not computed.
 
-    The weights are the paper's for classification, beside `HardLabels`. Means are over distinct examples;
-    its code counts an example's distance to itself too.
+    The weights are those of much published code for classification, beside `HardLabels`; the authors' code
+    for embeddings has 1 and 2. Means are over distinct examples; their code counts an example's distance to
+    itself too.
 
     Example:
         >>> RKD(layers={"avgpool": "avgpool"})
         RKD(kind='rkd', layers={'avgpool': 'avgpool'}, distance_weight=25.0, angle_weight=50.0)
 
     Reference:
-        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019, §3.2.
+        Park, Kim, Lu, Cho, Relational Knowledge Distillation, CVPR 2019.
     """
 
     kind: Literal["rkd"] = "rkd"

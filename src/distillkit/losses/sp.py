@@ -20,14 +20,14 @@ class SP(FeatureLoss):
 
     It looks across the examples of a batch: the batch size is a setting of this loss.
 
-    The paper takes the last convolutional layers, with weight 3000 beside `HardLabels`.
+    Much published code takes the last convolutional layers, with weight 3000 beside `HardLabels`.
 
     Example:
         >>> SP(layers={"layer3": "layer3"})
         SP(kind='sp', layers={'layer3': 'layer3'})
 
     Reference:
-        Tung, Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019, §2.1.
+        Tung, Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019.
     """
 
     kind: Literal["sp"] = "sp"

@@ -19,15 +19,15 @@ class Standardized(Around):
     small student can hardly reach. A number added to a row, or a factor above 0, changes nothing. Put it
     around the distillation term alone: a hard-label term inside could never become sure.
 
-    The paper puts it around the soft targets at T = 2, with weight 9, beside `HardLabels` with weight 0.1,
-    and around DKD and MLKD too.
+    The authors' code puts it around the soft targets at T = 2, with weight 9, beside `HardLabels` with weight
+    0.1, and around DKD, MLKD and CTKD too.
 
     Example:
         >>> Standardized().loss
         SoftTargets(kind='soft_targets', temperature=2.0)
 
     Reference:
-        Sun, Ren, Li, Wang, Cao, Logit Standardization in Knowledge Distillation, CVPR 2024, §4.
+        Sun, Ren, Li, Wang, Cao, Logit Standardization in Knowledge Distillation, CVPR 2024.
     """
 
     kind: Literal["standardized"] = "standardized"

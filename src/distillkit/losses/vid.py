@@ -27,8 +27,7 @@ class VID(FeatureLoss):
     (linear ones where there are no maps) of the teacher's width with ReLUs between, and σ² of each channel.
     Maps of two sizes are averaged to the smaller one. The value may be below 0.
 
-    σ² is as the paper has it, log(1 + e^α) + 10⁻⁵, and begins at 5, as in much published code, whose weight
-    is 1 beside the labels.
+    σ² is log(1 + e^α) + 10⁻⁵ and begins at 5, as in much published code, whose weight is 1 beside the labels.
 
     Example:
         >>> VID(layers={"layer*": "layer*"})
@@ -36,7 +35,7 @@ class VID(FeatureLoss):
 
     Reference:
         Ahn, Hu, Damianou, Lawrence, Dai, Variational Information Distillation for Knowledge Transfer, CVPR
-        2019, §2.
+        2019.
     """
 
     kind: Literal["vid"] = "vid"

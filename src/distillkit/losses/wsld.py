@@ -19,8 +19,8 @@ class WSLD(Loss):
     explained at `functional.weighted_soft_labels`. It needs labels. The weight is held fixed, so the gradient
     is not that of the value.
 
-    The default T is the paper's for CIFAR-100, where it adds WSLD with weight 2.25 to `HardLabels` with
-    weight 1; for ImageNet it has T = 2 and weight 2.5.
+    The authors' code, which is for ImageNet, has T = 2 and weight 2.5, beside `HardLabels` with weight 1. The
+    default T is what is usual for CIFAR-100.
 
     Example:
         >>> WSLD()

@@ -9,13 +9,13 @@ from typing import Any
 
 from distillkit import Callback, Distiller
 from distillkit.experiments import ResultStore, config_id
-from distillkit.mnist.estimate import Estimates
 from distillkit.mnist.experiments.plan import has_teacher
 from distillkit.mnist.experiments.runs import ExperimentResult, costs_like, experiment_config, run_experiment
 from distillkit.mnist.identities import Identities
 from distillkit.mnist.protocols import Protocol
 from distillkit.mnist.runs import Laboratory, TeacherId, run_name
 from distillkit.mnist.teachers import TaughtBy, Teachers
+from distillkit.mnist.units import Costs
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class ExperimentUnit:
         """For nothing but its teacher."""
         return False
 
-    def seconds(self, estimates: Estimates) -> float:
+    def seconds(self, costs: Costs) -> float:
         """As long as a run that costs about the same."""
-        return 0.0 if self._like is None else estimates.seconds([self._like])
+        return 0.0 if self._like is None else costs.seconds([self._like])
 
     def task(self, store: ResultStore) -> RunExperiment:
         """What is done."""

@@ -13,6 +13,7 @@ from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.evidence import Evidence
 from distillkit.mnist.figure_1 import figure_1
 from distillkit.mnist.figure_2 import figure_2
+from distillkit.mnist.figure_ensemble import figure_ensemble
 from distillkit.mnist.figure_shift import figure_shift
 from distillkit.mnist.figure_style import figure_style, image
 from distillkit.mnist.figure_temperature import figure_temperature
@@ -27,6 +28,7 @@ _PAPERS: Figures = {
     "temperature": figure_temperature,
     "bias-shift": figure_shift,
     "unlabelled": figure_unlabelled,
+    "ensemble": figure_ensemble,
 }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import torch
+
 from distillkit.experiments import ResultStore
-from distillkit.experiments.workers import Workers, cpu_threads, threads_each
+from distillkit.experiments.workers import Workers, cpu_threads, settle_workers, threads_each
 from distillkit.mnist.cells import Cell, tuning_cell
 from distillkit.mnist.estimate import Estimates
 from distillkit.mnist.identities import Identities
 from distillkit.mnist.in_a_process import InAProcess
 from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.side_by_side import number_that_ends_first
 from distillkit.mnist.stack_unit import StackUnit
 from distillkit.mnist.stacks import stacks_of
 from distillkit.mnist.teachers import Teachers
@@ -47,11 +50,12 @@ def run_job(
     plan = _plan(teacher_of, [stages_of(seed) for seed in range(seeds)], laboratory, further)
     job = _Job(plan, laboratory, store)
     # of the whole plan, so that what is left of a job runs on as many threads, and gives the same numbers
-    threads = threads_each(min(laboratory.at_once, len(plan)))
+    number = min(_number(plan, laboratory), len(plan))
+    threads = threads_each(number)
     todo = job.todo()
     with cpu_threads(threads):
         costs = job.costs(Estimates(laboratory, teacher_of(0).network.build(0)))
-        at_once = min(laboratory.at_once, len(todo)) if sum(costs.values()) >= SECONDS_THAT_PAY else 1
+        at_once = min(number, len(todo)) if sum(costs.values()) >= SECONDS_THAT_PAY else 1
         laboratory.observer.planned(costs, job.finished(), at_once)
         if at_once <= 1:
             job.one_by_one(todo)
@@ -74,6 +78,13 @@ def _plan(
         for cells in stacks_of(_with_tuning(stage, seed), laboratory.device)
     ]
     return [*stacks, *(unit for seed in range(len(by_seed)) for unit in further(seed, identities))]
+
+
+def _number(plan: Sequence[Unit], laboratory: Laboratory) -> int:
+    """How many units go on side by side, unless the laboratory says."""
+    if laboratory.at_once is not None:
+        return laboratory.at_once
+    return number_that_ends_first(plan, settle_workers(laboratory.device), torch.get_num_threads())
 
 
 class _Job:

@@ -44,6 +44,7 @@ _CAPTIONS = {
     "temperature": "Test errors by temperature and width, with 95 % intervals of the means.",
     "bias-shift": "Test errors when a bias is shifted afterwards, and the shifts that were chosen.",
     "unlabelled": "Test errors of students of unlabelled images, by their kind and number.",
+    "ensemble": "Test errors of ten nets, of all ten together, and of one net distilled from them.",
 }
 
 

@@ -36,8 +36,9 @@ class Laboratory:
     device: torch.device
     precision: SettledPrecision
     observer: Observer
-    at_once: int = 1
-    """How many runs go on side by side, each in a process of its own; 1 is in this one."""
+    at_once: int | None = 1
+    """How many runs go on side by side, each in a process of its own; 1 is in this one, `None` as many as let
+    the job end first."""
     teacher_cache: TeacherCache = field(default_factory=TeacherCache)
     """Each teacher's answers, asked once for all of its students."""
 

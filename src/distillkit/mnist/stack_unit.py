@@ -13,11 +13,11 @@ from distillkit.experiments import ResultStore, config_id
 from distillkit.mnist.cells import BiasCorrection, Cell, tuning_cell
 from distillkit.mnist.corrected_results import corrected_config
 from distillkit.mnist.ensembles import ensemble_config
-from distillkit.mnist.estimate import Estimates
 from distillkit.mnist.identities import Identities
 from distillkit.mnist.kept import Kept
 from distillkit.mnist.runs import Laboratory, TeacherId, run_name, train_cells
 from distillkit.mnist.teachers import TaughtBy, Teachers
+from distillkit.mnist.units import Costs
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class StackUnit:
         """Whether a shift is still to be chosen for a correction."""
         return any(_held_out(cell) is not None and self._tuned(cell, store) is None for cell in self.cells)
 
-    def seconds(self, estimates: Estimates) -> float:
+    def seconds(self, costs: Costs) -> float:
         """About how long it takes."""
-        return estimates.seconds(self.cells)
+        return costs.seconds(self.cells)
 
     def task(self, store: ResultStore) -> TrainCells:
         """All that the training needs; its teachers and its shift are there."""

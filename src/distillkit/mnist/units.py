@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from distillkit.experiments import ResultStore
-from distillkit.mnist.estimate import Estimates
+from distillkit.mnist.cells import Cell
 from distillkit.mnist.runs import Laboratory
 from distillkit.mnist.teachers import Teachers
 
@@ -16,6 +16,13 @@ class Task(Protocol):
 
     def __call__(self, laboratory: Laboratory, teachers: Teachers) -> Any:
         """Do it; what comes of it can be pickled, too."""
+
+
+class Costs(Protocol):
+    """What trainings cost."""
+
+    def seconds(self, cells: Sequence[Cell]) -> float:
+        """Seconds of a stack, whole, or what stands for them."""
 
 
 class Unit(Protocol):
@@ -43,7 +50,7 @@ class Unit(Protocol):
     def waits(self, store: ResultStore) -> bool:
         """Whether it waits for a result that is to come, other than its teachers'."""
 
-    def seconds(self, estimates: Estimates) -> float:
+    def seconds(self, costs: Costs) -> float:
         """About how long it takes."""
 
     def task(self, store: ResultStore) -> Task:

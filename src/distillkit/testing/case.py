@@ -10,6 +10,7 @@ from string import ascii_letters, digits
 import torch
 from torch import Tensor, nn
 
+from distillkit.errors import ConfigurationError
 from distillkit.functional.precise import at_least_float32
 from distillkit.layer_names import layers_like
 from distillkit.losses import Loss
@@ -65,8 +66,20 @@ def looks_at_layers(loss: Loss) -> bool:
 
 
 def case_for(loss: Loss, *, size: int = 6) -> Case:
-    """Maps for a loss on features, logits for another; float64."""
-    return maps_for(loss, size=size) if looks_at_layers(loss) else logits(size=size)
+    """Logits for a loss on logits; else the first of maps, vectors and tokens that it takes; float64."""
+    if not looks_at_layers(loss):
+        return logits(size=size)
+    maps = maps_for(loss, size=size)
+    others = (rows_for(loss, shape, size=size) for shape in [(5,), (3, 5)])
+    return next((case for case in (maps, *others) if _takes(loss, case)), maps)
+
+
+def small_case_for(loss: Loss) -> Case:
+    """As `case_for`, of fewer numbers, for what is done with each of them."""
+    if not looks_at_layers(loss):
+        return logits(size=3, classes=4)
+    maps = maps_for(loss, size=4, channels=(2, 2), sides=(2, 2))
+    return maps if _takes(loss, maps) else case_for(loss, size=4)
 
 
 def logits(*, size: int = 6, classes: int = 5) -> Case:
@@ -95,9 +108,9 @@ def maps_for(
     return _features(loss, size, *shapes)
 
 
-def rows_for(loss: Loss, shape: tuple[int, ...]) -> Case:
-    """Features `[batch, numbers]` or `[batch, tokens, numbers]` of six examples, all of one shape."""
-    return _features(loss, 6, *[[shape] * _most(loss)] * 2)
+def rows_for(loss: Loss, shape: tuple[int, ...], *, size: int = 6) -> Case:
+    """Features `[batch, numbers]` or `[batch, tokens, numbers]`, all of one shape."""
+    return _features(loss, size, *[[shape] * _most(loss)] * 2)
 
 
 def made(loss: Loss, case: Case) -> nn.Module | None:
@@ -140,6 +153,14 @@ def layer_names(patterns: Sequence[str]) -> list[str]:
 def paired_names(loss: Loss) -> tuple[list[str], list[str]]:
     """The layers of the student and, in the same order, of the teacher; one of a side not looked at."""
     return layer_names(loss.student_layers) or ["unseen"], layer_names(loss.teacher_layers) or ["unseen"]
+
+
+def _takes(loss: Loss, case: Case) -> bool:
+    try:
+        value(loss, case, made(loss, case))
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _most(loss: Loss) -> int:

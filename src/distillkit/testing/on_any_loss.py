@@ -13,8 +13,8 @@ from distillkit.testing.case import (
     logits,
     looks_at_layers,
     made,
-    maps_for,
     said,
+    small_case_for,
     value,
 )
 from distillkit.testing.promise import promise
@@ -72,7 +72,7 @@ def has_the_gradient_of_its_value(loss: Loss) -> None:
     A loss of which a part is held fixed says so by `gradient_is_of_the_value`, and they indeed do not.
     """
     on_features = looks_at_layers(loss)
-    case = maps_for(loss, size=4, channels=(2, 2), sides=(2, 2)) if on_features else logits(size=3, classes=4)
+    case = small_case_for(loss)
     adapters = made(loss, case)
     learnt = list(adapters.parameters()) if on_features and adapters is not None else []
 

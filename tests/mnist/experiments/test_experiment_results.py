@@ -46,7 +46,7 @@ def line(name: str, seed: int, found: dict[str, Any]) -> dict[str, Any]:
     config = {
         "name": name, "cases": 200, "student": [20.0, 0.1], "temperature": 20.0, "hard_label_weight": 0.1,
         "temperatures": [1.0, 20.0], "network": {"hidden_units": [12]},
-        "training": {"epochs": 150 if name == "specialists" else 60},
+        "training": {"epochs": 60},
     }  # fmt: skip
     return {
         "id": config_id(config, seed), "name": name, "config": config, "seed": seed, "found": found,

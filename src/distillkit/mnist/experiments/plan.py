@@ -63,9 +63,9 @@ def epochs_of(name: str, protocol: Protocol) -> int:
     The nets of the specialists are narrow, and have the protocol's.
 
     Example:
-        >>> from distillkit.mnist.protocols import MODERN
-        >>> epochs_of("hard-weight", MODERN), epochs_of("specialists", MODERN)
-        (60, 150)
+        >>> from distillkit.mnist.protocols import HINTON_2015
+        >>> epochs_of("hard-weight", HINTON_2015), epochs_of("specialists", HINTON_2015)
+        (60, 3000)
     """
     epochs = protocol.student_training.epochs
     return epochs if name == "specialists" else min(epochs, MOST_EPOCHS)

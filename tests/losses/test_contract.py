@@ -141,9 +141,12 @@ def test_every_plug_in_can_be_loaded() -> None:
         assert issubclass(Loss.kind_class(kind), Loss)
 
 
-def on_layers(kind: type[Loss], **layers: str) -> Loss:
-    """A loss between these layers; of the student's alone, where it looks at no others."""
-    return OFA(layers=tuple(layers)) if kind is OFA else kind(layers=layers)  # type: ignore[call-arg]
+def on_layers(kind: type[Loss]) -> list[Loss]:
+    """Losses of one pair of layers, where that is enough, and of two."""
+    if kind is OFA:
+        return [OFA(layers=("a",)), OFA(layers=("a", "b"))]
+    each = [PAIRS] if kind is FSP else [{"a": "x"}, PAIRS]
+    return [kind(layers=layers) for layers in each]  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("kind", [*NEED_MAPS, *TAKE_ANYTHING])
@@ -152,13 +155,13 @@ def test_what_needs_maps_says_so_and_the_rest_takes_vectors_and_tokens(
     kind: type[Loss], shape: tuple[int, ...]
 ) -> None:
     """In a sentence with the shape that it needs."""
-    loss = on_layers(kind, a="x", b="y")
-    case = rows_for(loss, shape)
-    if kind in TAKE_ANYTHING:
-        assert value(loss, case, made(loss, case)).isfinite()
-        return
-    with pytest.raises(ConfigurationError, match=r"\[batch, channels, height, width\]"):
-        value(loss, case, made(loss, case))
+    for loss in on_layers(kind):
+        case = rows_for(loss, shape)
+        if kind in TAKE_ANYTHING:
+            assert value(loss, case, made(loss, case)).isfinite()
+            continue
+        with pytest.raises(ConfigurationError, match=r"\[batch, channels, height, width\]"):
+            value(loss, case, made(loss, case))
 
 
 @pytest.mark.parametrize("kind", [*NEED_MAPS, *TAKE_ANYTHING])
@@ -169,13 +172,13 @@ def test_other_shapes_of_maps_are_met_by_all_but_one(
     kind: type[Loss], channels: tuple[int, int], sides: tuple[int, int]
 ) -> None:
     """FSP compares channel by channel and learns nothing."""
-    loss = on_layers(kind, a="x", b="y")
-    case = maps_for(loss, channels=channels, sides=sides)
-    if kind is not FSP or channels[0] == channels[1]:
-        assert value(loss, case, made(loss, case)).isfinite()
-        return
-    with pytest.raises(ConfigurationError, match="equally many channels"):
-        value(loss, case, made(loss, case))
+    for loss in on_layers(kind):
+        case = maps_for(loss, channels=channels, sides=sides)
+        if kind is not FSP or channels[0] == channels[1]:
+            assert value(loss, case, made(loss, case)).isfinite()
+            continue
+        with pytest.raises(ConfigurationError, match="equally many channels"):
+            value(loss, case, made(loss, case))
 
 
 def test_temperatures_can_be_mapped_over() -> None:

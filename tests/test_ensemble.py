@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from distillkit import Ensemble
 from distillkit.errors import ConfigurationError
+from distillkit.layer_names import VOICES
 
 INPUTS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -62,6 +63,77 @@ def test_the_two_averages_differ() -> None:
     """The arithmetic mean of probabilities is not the geometric one."""
     one, other = (Ensemble(members(), average=average)(INPUTS) for average in ("probabilities", "logits"))
     assert (one.softmax(-1) - other.softmax(-1)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("weights", [(3, 1, 2), (0.2, 0.5, 0.3), (0, 1, 1), (0, 5, 0)])
+def test_weights_are_those_of_the_mean(weights: tuple[float, ...]) -> None:
+    """Of the members' probabilities, or of their logits, NumPy's weighted mean; a weight of 0 is no say."""
+    teachers = members()
+    scores = np.stack([teacher(INPUTS).detach().numpy() for teacher in teachers])
+    probabilities = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    mixed = Ensemble(teachers, average="probabilities", weights=weights)(INPUTS).detach()
+    expected = np.average(probabilities, axis=0, weights=weights)
+    np.testing.assert_allclose(mixed.exp().numpy(), expected, rtol=1e-12)
+    averaged = Ensemble(teachers, average="logits", weights=weights)(INPUTS).detach()
+    np.testing.assert_allclose(averaged.numpy(), np.average(scores, axis=0, weights=weights), rtol=1e-12)
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+def test_whole_weights_are_members_more_than_once(average: str) -> None:
+    """A member of weight 2 is as good as two of them."""
+    one, other = members(2)
+    repeated = Ensemble([one, one, other], average=average)(INPUTS)
+    torch.testing.assert_close(Ensemble([one, other], average=average, weights=[2, 1])(INPUTS), repeated)
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+def test_weights_are_divided_by_their_sum(average: str) -> None:
+    """Only how they stand to each other counts, and weights of 1 change no bit."""
+    plain = Ensemble(members(), average=average)(INPUTS)
+    assert torch.equal(Ensemble(members(), average=average, weights=[1, 1, 1])(INPUTS), plain)
+    few, many = (Ensemble(members(), average=average, weights=(s, s, 2 * s)) for s in (0.1, 40))
+    assert few.weights == pytest.approx((0.25, 0.25, 0.5))
+    torch.testing.assert_close(few(INPUTS), many(INPUTS))
+
+
+def test_a_member_without_a_say_may_say_anything() -> None:
+    """What a member of weight 0 gives reaches no logit, finite or not."""
+    wild = Says(lambda x: x * float("nan"))
+    for average in ("probabilities", "logits"):
+        found = Ensemble([*members(1, classes=4), wild], average=average, weights=[1, 0])(INPUTS)
+        assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("weights", [(), (1, 1), (1, 1, -1), (0, 0, 0), (1, 1, float("nan")), "abc",
+                                     (1, 1, float("inf")), (1, 1, None)])  # fmt: skip
+def test_what_are_no_weights_is_refused(weights: Any) -> None:
+    """Too few, negative, all 0 or not finite: one sentence that says what is expected."""
+    with pytest.raises(ConfigurationError, match="weights must be 3 numbers ≥ 0, one for each member"):
+        Ensemble(members(), average="logits", weights=weights)
+
+
+def test_softening_and_mixing_can_be_exchanged_for_logits_alone() -> None:
+    """The geometric mean of softened probabilities is that of the mean logits; the arithmetic one differs."""
+    scores = [teacher(INPUTS).detach() for teacher in members()]
+    softened = torch.stack([(one / 4).softmax(-1) for one in scores])
+    geometric = softened.log().mean(0).softmax(-1)
+    by_logits = Ensemble(members(), average="logits")(INPUTS).detach()
+    torch.testing.assert_close((by_logits / 4).softmax(-1), geometric)
+    by_probabilities = Ensemble(members(), average="probabilities")(INPUTS).detach()
+    assert ((by_probabilities / 4).softmax(-1) - softened.mean(0)).abs().max() > 1e-4
+    # of probabilities softened ever more, the two means become one
+    soft = torch.stack([(one / 1000).softmax(-1) for one in scores]).mean(0)
+    torch.testing.assert_close(soft, (by_logits / 1000).softmax(-1), rtol=1e-6, atol=0)
+
+
+def test_the_voices_are_what_each_member_says() -> None:
+    """A layer gives the members' logits one by one, whatever their weights."""
+    ensemble = Ensemble(members(), average="logits", weights=[1, 0, 1])
+    taken = []
+    ensemble.get_submodule(VOICES).register_forward_hook(lambda _part, _inputs, output: taken.append(output))
+    ensemble(INPUTS)
+    assert torch.equal(taken[0], torch.stack([member(INPUTS) for member in ensemble.members], dim=1))
+    assert not any(VOICES in name for name in ensemble.state_dict())
 
 
 @pytest.mark.parametrize("average", ["probabilities", "logits"])

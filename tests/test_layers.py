@@ -28,6 +28,7 @@ LAYER = {
     "ensemble": 2,
     "metrics": 2,
     "testing": 2,
+    "translated": 2,
     "engine": 3,
     "methods": 3,
     "experiments": 4,
@@ -42,6 +43,7 @@ SAME_LAYER = {
     ("policy", "errors"),
     ("policy", "yaml_io"),
     ("ensemble", "outputs"),
+    ("translated", "outputs"),
     ("losses", "schedules"),
     ("testing", "losses"),
     ("methods", "engine"),
@@ -93,7 +95,9 @@ class Import:
         return (
             self.name
             if self.name in LAYER
-            else {"Ensemble": "ensemble", "Evaluation": "metrics"}.get(self.name, "engine")
+            else {"Ensemble": "ensemble", "Evaluation": "metrics", "Translated": "translated"}.get(
+                self.name, "engine"
+            )
         )
 
 

@@ -75,6 +75,26 @@ def test_calibration_error_by_hand() -> None:
     assert metrics.expected_calibration_error(logits, labels, bins=10) == pytest.approx(1 / 6)
 
 
+def test_the_bins_of_a_reliability_diagram_by_hand() -> None:
+    """Four cases of confidence 0.85, three right, and two of 0.65, both right: two of ten bins hold any."""
+    sure, unsure = [math.log(0.85), math.log(0.15)], [math.log(0.65), math.log(0.35)]
+    logits = torch.tensor([sure] * 4 + [unsure] * 2, dtype=torch.float64)
+    labels = torch.tensor([0, 0, 0, 1, 0, 0])
+    found = metrics.calibration_bins(logits, labels, bins=10)
+    assert [one.cases for one in found] == [2, 4]
+    assert [one.confidence for one in found] == pytest.approx([0.65, 0.85])
+    assert [one.accuracy for one in found] == [1.0, 0.75]
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_the_bins_make_the_calibration_error(bins: int) -> None:
+    """Their gaps, weighted by their cases, are its mean."""
+    found = metrics.calibration_bins(LOGITS, LABELS, bins=bins)
+    assert sum(one.cases for one in found) == 400
+    mean = sum(one.cases * abs(one.accuracy - one.confidence) for one in found) / 400
+    assert metrics.expected_calibration_error(LOGITS, LABELS, bins=bins) == pytest.approx(mean, rel=1e-12)
+
+
 def test_calibration_bins_include_their_upper_end() -> None:
     """A confidence of exactly 1/2 belongs to the first of two bins: the gaps 0.5 and −0.9 do not cancel."""
     logits = torch.tensor([[0.0, 0.0], [math.log(0.9), math.log(0.1)]], dtype=torch.float64)
@@ -100,6 +120,15 @@ def test_divergence_from_the_teacher_equals_a_loop() -> None:
     assert metrics.teacher_kl(TEACHER, LOGITS) != pytest.approx(total / 400, rel=0.1)
 
 
+def test_shared_errors_equal_a_loop() -> None:
+    """Cases that both get wrong, each as whatever class; a side shares all of its errors with itself."""
+    triples = zip(LOGITS.tolist(), TEACHER.tolist(), LABELS.tolist(), strict=True)
+    both = sum(predicted(mine) != label and predicted(theirs) != label for mine, theirs, label in triples)
+    assert metrics.shared_errors(LOGITS, TEACHER, LABELS) == both
+    assert metrics.shared_errors(TEACHER, LOGITS, LABELS) == both
+    assert metrics.shared_errors(LOGITS, LOGITS, LABELS) == metrics.test_errors(LOGITS, LABELS)
+
+
 def test_an_evaluation_holds_them_all() -> None:
     """`evaluate_logits` gives each metric as its function does; without a teacher, none of the teacher's."""
     found = metrics.evaluate_logits(LOGITS, LABELS, TEACHER)
@@ -112,11 +141,15 @@ def test_an_evaluation_holds_them_all() -> None:
         "ece": metrics.expected_calibration_error(LOGITS, LABELS),
         "teacher_agreement": metrics.teacher_agreement(LOGITS, TEACHER),
         "teacher_kl": metrics.teacher_kl(LOGITS, TEACHER),
+        "teacher_errors": metrics.test_errors(TEACHER, LABELS),
+        "shared_errors": metrics.shared_errors(LOGITS, TEACHER, LABELS),
     }
     assert torch.equal(found.predictions, LOGITS.argmax(-1))
     alone = metrics.evaluate_logits(LOGITS, LABELS)
     assert alone.teacher_agreement is None
     assert alone.teacher_kl is None
+    assert alone.teacher_errors is None
+    assert alone.shared_errors is None
 
 
 def test_extreme_logits_are_finite() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from distillkit.methods.mean_teacher import MeanTeacher as MeanTeacher
     from distillkit.methods.mutual import fit_mutually as fit_mutually
     from distillkit.metrics import Evaluation as Evaluation
+    from distillkit.translated import Translated as Translated
 
 _WHERE = {
     "Callback": "distillkit.engine.callbacks",
@@ -35,6 +36,7 @@ _WHERE = {
     "MaxNorm": "distillkit.engine.callbacks",
     "MeanTeacher": "distillkit.methods.mean_teacher",
     "TeacherCache": "distillkit.engine.teacher_cache",
+    "Translated": "distillkit.translated",
     "fit_in_turn": "distillkit.methods.in_turn",
     "fit_mutually": "distillkit.methods.mutual",
     "fit_together": "distillkit.engine.stack",

@@ -23,3 +23,7 @@ class DataUnavailableError(DistillkitError):
 
 class DivergenceError(DistillkitError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
+
+
+class ExportError(DistillkitError):
+    """An exported file that does not answer as the model does."""

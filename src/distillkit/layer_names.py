@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 
 from distillkit.errors import ConfigurationError
 
+VOICES = "voices"
+"""The layer of an `Ensemble` that gives what each of its members says, `[batch, members, ..., classes]`."""
 _WILD = frozenset("*?[")
 _SHOWN = 12
 
@@ -34,6 +36,11 @@ def layers_like(pattern: str, names: Iterable[str]) -> list[str]:
 def no_such_layer(pattern: str, names: Iterable[str], who: str) -> ConfigurationError:
     """The error where a pattern means nothing: close matches, else the first names there are."""
     listed = list(names)
+    if pattern == VOICES:
+        return ConfigurationError(
+            f"{who} is no Ensemble, and the loss looks at what each member of one says: pass "
+            "Ensemble([...], average='probabilities') as the teacher."
+        )
     close = get_close_matches(pattern, listed, n=3, cutoff=0.5)
     close += [name for name in listed if name.rpartition(".")[2] == pattern and name not in close]
     if close:

@@ -1,4 +1,4 @@
-"""What is measured of a student: errors, calibration, and how far it agrees with its teacher."""
+"""What is measured of a student: errors, calibration, and how far it agrees and errs with its teacher."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ class Evaluation:
         teacher_agreement: Share of cases on which student and teacher predict the same class; `None` without
             a teacher.
         teacher_kl: Mean KL(teacher ‖ student) at T = 1, in nats; `None` without a teacher.
+        teacher_errors: Cases whose class the teacher predicts wrongly; `None` without a teacher.
+        shared_errors: Cases that both predict wrongly, whether or not as the same class; `None` without a
+            teacher.
         predictions: Predicted class of each case, `[cases]`, int64, on the CPU.
     """
 
@@ -37,13 +40,15 @@ class Evaluation:
     ece: float
     teacher_agreement: float | None
     teacher_kl: float | None
+    teacher_errors: int | None
+    shared_errors: int | None
     predictions: Tensor
 
     def numbers(self) -> dict[str, Any]:
         """All but the cases and the predictions, by name."""
         names = (
             "test_errors", "errors_by_class", "never_predicted", "nll", "ece", "teacher_agreement",
-            "teacher_kl",
+            "teacher_kl", "teacher_errors", "shared_errors",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -65,6 +70,8 @@ def evaluate_logits(logits: Tensor, labels: Tensor, teacher_logits: Tensor | Non
         ece=expected_calibration_error(logits, labels),
         teacher_agreement=None if teacher_logits is None else teacher_agreement(logits, teacher_logits),
         teacher_kl=None if teacher_logits is None else teacher_kl(logits, teacher_logits),
+        teacher_errors=None if teacher_logits is None else test_errors(teacher_logits, labels),
+        shared_errors=None if teacher_logits is None else shared_errors(logits, teacher_logits, labels),
         predictions=logits.argmax(dim=-1).cpu(),
     )
 
@@ -134,13 +141,60 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -
     Reference:
         Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
     """
-    confidence, predicted = logits.double().softmax(dim=-1).max(dim=-1)
-    correct = (predicted == labels).double()
-    # the bin (k/bins, (k+1)/bins] has the number k
-    number = ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
+    confidence, correct, number = _binned(logits, labels, bins)
     gaps = torch.zeros(bins, dtype=torch.float64, device=logits.device)
     gaps.scatter_add_(0, number, correct - confidence)
     return float(gaps.abs().sum() / len(labels))
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """The cases whose confidence lies in one range.
+
+    Attributes:
+        cases: How many, at least 1.
+        confidence: Mean probability of the predicted class, in (0, 1].
+        accuracy: Share whose class is predicted rightly, in [0, 1].
+    """
+
+    cases: int
+    confidence: float
+    accuracy: float
+
+
+def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> tuple[CalibrationBin, ...]:
+    """What `expected_calibration_error` is the mean over: a reliability diagram draws these.
+
+    Args:
+        logits: `[cases, classes]`.
+        labels: `[cases]`, int64.
+        bins: Number of bins of (0, 1], ≥ 1.
+
+    Returns:
+        The bins that hold cases, from the least confident to the most.
+
+    Example:
+        >>> calibration_bins(torch.tensor([[100.0, 0.0]]), torch.tensor([1]))
+        (CalibrationBin(cases=1, confidence=1.0, accuracy=0.0),)
+
+    Reference:
+        Guo et al., On Calibration of Modern Neural Networks, 2017, section 2, reliability diagrams.
+    """
+    confidence, correct, number = _binned(logits, labels, bins)
+    counts = number.bincount(minlength=bins)
+    means = [number.bincount(weights=values, minlength=bins) / counts for values in (confidence, correct)]
+    return tuple(
+        CalibrationBin(int(counts[one]), float(means[0][one]), float(means[1][one]))
+        for one in counts.nonzero().flatten().tolist()
+    )
+
+
+def _binned(logits: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each case the confidence, whether it is correct, and the number of its bin."""
+    confidence, predicted = logits.double().softmax(dim=-1).max(dim=-1)
+    correct = (predicted == labels).double()
+    # the bin (k/bins, (k+1)/bins] has the number k
+    return confidence, correct, ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
 
 
 def teacher_agreement(student_logits: Tensor, teacher_logits: Tensor) -> float:
@@ -162,3 +216,17 @@ def teacher_kl(student_logits: Tensor, teacher_logits: Tensor) -> float:
     """
     student, teacher = student_logits.double(), teacher_logits.double()
     return float(distillation_kl(student=student, teacher=teacher, temperature=1.0))
+
+
+def shared_errors(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> int:
+    """Number of cases that both predict wrongly, whether or not as the same class.
+
+    The student's other errors are its own; the teacher's others are those that it did not take over.
+
+    Example:
+        >>> student, teacher = torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([[5.0, 0.0], [1.0, 0.0]])
+        >>> shared_errors(student, teacher, torch.tensor([1, 1]))
+        1
+    """
+    wrong = student_logits.argmax(dim=-1) != labels
+    return int((wrong & (teacher_logits.argmax(dim=-1) != labels)).sum())

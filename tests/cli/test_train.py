@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from distillkit.cli import train as command
 from distillkit.cli.commands import Commands
 from distillkit.cli.signals import Terminated
+from distillkit.experiments.atomic import write_manifest
 
 CODE = """
 import torch
@@ -87,10 +88,13 @@ def test_a_run_ends_in_a_table_and_says_where_everything_is(folder: Path) -> Non
     assert outcome.exit_code == 0, outcome.output
     assert "Errors" in outcome.stdout
     assert "Agreement with the teacher" in outcome.stdout
+    assert "Errors of both" in outcome.stdout
     assert "imported" not in outcome.stdout
     assert "a net of" not in outcome.stdout
     assert outcome.stderr.count("epoch ") == 2
     assert "epoch 2/2" in outcome.stderr
+    assert "of them the teacher's too" in outcome.stderr
+    assert "distillkit compare runs/run --code tiny_nets.py" in outcome.stderr.splitlines()[-2]
     assert "student.safetensors" in outcome.stderr.splitlines()[-1]
     assert (folder / "runs" / "run" / "student.safetensors").exists()
     assert max(map(len, outcome.stdout.splitlines())) <= 80
@@ -123,6 +127,20 @@ def test_the_same_command_again_shows_what_is_done(folder: Path) -> None:
     anew = run("--overwrite")
     assert "done before" not in anew.stderr
     assert anew.stdout == first.stdout
+
+
+def test_a_run_of_before_errors_were_shared_is_shown(folder: Path) -> None:
+    """Metrics on disk that lack the newer ones are shown without them."""
+    run()
+    metrics = json.loads((folder / "runs/run/metrics.json").read_text())
+    for name in ("teacher_errors", "shared_errors"):
+        del metrics[name]
+    (folder / "runs/run/metrics.json").write_text(json.dumps(metrics))
+    write_manifest(folder / "runs/run")
+    outcome = run()
+    assert outcome.exit_code == 0, outcome.output
+    assert "Agreement with the teacher" in outcome.stdout
+    assert "Errors of both" not in outcome.stdout
 
 
 def test_another_run_in_the_folder_is_refused(folder: Path) -> None:

@@ -134,7 +134,7 @@ def test_history_has_the_named_columns(net, data):
     )
     assert list(history.columns) == [
         "epoch", "loss", "soft", "hard", "learning_rate", "test_errors", "errors_by_class", "never_predicted",
-        "nll", "ece", "teacher_agreement", "teacher_kl",
+        "nll", "ece", "teacher_agreement", "teacher_kl", "teacher_errors", "shared_errors",
     ]  # fmt: skip
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["learning_rate"].tolist() == [0.1, 0.05, 0.025]

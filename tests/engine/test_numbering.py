@@ -251,3 +251,12 @@ def test_nothing_that_would_leave_the_numbers_out_is_done(caplog: pytest.LogCapt
     assert "the loss needs to know which examples a batch holds" in caplog.text
     assert captures.compile_mode("auto") == "auto"
     assert captures.obstacle() == "its loss needs to know which examples a batch holds"
+
+
+def test_weights_of_1_change_nothing(net: Any, data: Any) -> None:
+    """Asked example by example, the loss is told which one each is; a weight of 0 takes an example out."""
+    plain = contrast(net).fit(data, epochs=1, batch_size=25)["loss"].tolist()
+    weighted = contrast(net).fit((*data, torch.ones(50)), epochs=1, batch_size=25)["loss"].tolist()
+    assert weighted == pytest.approx(plain, rel=1e-5)
+    without = contrast(net).fit((*data, (data[1] > 0).float()), epochs=1, batch_size=25)["loss"].tolist()
+    assert without != pytest.approx(plain, rel=1e-5)

@@ -99,6 +99,18 @@ def test_a_recorded_training_is_the_training(net, data, recorder, settings):
     assert recorder.replays > 30 or settings.get("schedule_unit") == "step"
 
 
+def test_weights_of_examples_are_given_anew_at_every_replay(net, data, recorder):
+    """Each batch has its own."""
+    weighted = (*data, torch.rand(50, generator=torch.Generator().manual_seed(0)))
+
+    def train(mode):
+        distiller = Distiller(teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile=mode)
+        return distiller.fit(weighted, epochs=4, batch_size=10)
+
+    pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
+    assert recorder.replays > 10
+
+
 def test_dropout_is_drawn_anew_at_every_replay(net, data, recorder):
     """As a CUDA graph does, which counts on in the device's random numbers."""
 

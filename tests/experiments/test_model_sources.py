@@ -61,11 +61,14 @@ def test_weights_are_read_into_what_the_function_made(code: CodeFile, tmp_path: 
 
 
 def test_an_ensemble_is_made_of_its_members(code: CodeFile) -> None:
-    """In order, with its average."""
+    """In order, with its average and the members' weights."""
     member = {"kind": "function", "function": "net"}
-    made = build(code, kind="ensemble", members=[member, member], average="logits")
+    made = build(code, kind="ensemble", members=[member, member], average="logits", weights=[1, 3])
     assert isinstance(made, Ensemble)
-    assert (len(made.members), made.average) == (2, "logits")
+    assert (len(made.members), made.average, made.weights) == (2, "logits", (0.25, 0.75))
+    assert build(code, kind="ensemble", members=[member], average="logits").weights == (1.0,)
+    with pytest.raises(ConfigurationError, match="weights must be 2 numbers ≥ 0"):
+        build(code, kind="ensemble", members=[member, member], average="logits", weights=[1])
 
 
 def test_torchvisions_models_are_made_by_name() -> None:

@@ -184,6 +184,9 @@ def test_the_students_initial_values_do_not_depend_on_the_teacher(tmp_path: Path
     assert len({(result.folder / "student.safetensors").read_bytes() for result in results}) == 1
     assert results[1].metrics["teacher_agreement"] is None
     assert results[2].metrics["teacher_agreement"] is not None
+    shared = [result.metrics["shared_errors"] for result in results]
+    assert shared[1] is None
+    assert shared[0] <= min(results[0].metrics["test_errors"], results[0].metrics["teacher_errors"])
 
 
 class _NeverCalled(Callback):

@@ -29,6 +29,7 @@ from distillkit.losses import (
     SP,
     VID,
     WSLD,
+    BestOf,
     ChunkedSoftTargets,
     CorrectedTeacher,
     FitNet,
@@ -53,6 +54,8 @@ from distillkit.typing import Outputs
 PAIRS = {"a": "x", "b": "y"}
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.1)
 VARIANTS: list[Loss] = [
+    BestOf(loss=DKD(temperature=2)),
+    BestOf(loss=CorrectedTeacher()),
     ChunkedSoftTargets(temperature=4, rows_at_once=2),
     CorrectedTeacher(loss=DKD(temperature=2)),
     CTKD(reversal=0.5, lowest_temperature=2, temperature_range=4),

@@ -49,7 +49,8 @@ def test_generations_are_fits_by_hand(net, data):
         assert_same_weights(network, twin)
     for stage, history in enumerate(by_hand, start=1):
         rows = found[found["stage"] == stage].reset_index(drop=True)
-        numbers = dict.fromkeys(("teacher_agreement", "teacher_kl"), float)  # None without a teacher
+        of_both = ("teacher_agreement", "teacher_kl", "teacher_errors", "shared_errors")
+        numbers = dict.fromkeys(of_both, float)  # None without a teacher
         pd.testing.assert_frame_equal(rows[history.columns], history.astype(numbers))
     assert found["stage"].tolist() == [1, 1, 2, 2, 3, 3]
     assert found["teacher_kl"].dtype == "float64"

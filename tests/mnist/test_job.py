@@ -51,7 +51,7 @@ def run(few_digits: MnistData) -> Callable[..., Rows]:
 
 
 def test_a_sweep_trains_teacher_baseline_and_every_temperature_with_every_seed(
-    run: Callable[..., Rows], tmp_path: Path
+    run: Callable[..., Rows], few_digits: MnistData, tmp_path: Path
 ) -> None:
     """One line a run; the predictions beside it say what the line says."""
     rows = run(tmp_path)
@@ -64,6 +64,17 @@ def test_a_sweep_trains_teacher_baseline_and_every_temperature_with_every_seed(
         assert row["curve"]["test_errors"][-1] == row["test_errors"] == sum(row["errors_by_class"])
         assert row["data"]["name"] == "stand-in"
         assert (row["teacher_agreement"] is None) == (row["name"] in {"teacher", "D8-noKD"})
+    teachers = {row["seed"]: row["id"] for row in rows if row["name"] == "teacher"}
+    for row in rows:
+        if row["teacher_agreement"] is None:
+            assert (row["teacher_errors"], row["shared_errors"]) == (None, None)
+            continue
+        wrong = [
+            np.load(tmp_path / "predictions" / f"{one}.npy") != few_digits.test_labels.numpy()
+            for one in (row["id"], teachers[row["seed"]])
+        ]
+        assert row["teacher_errors"] == wrong[1].sum()
+        assert row["shared_errors"] == (wrong[0] & wrong[1]).sum()
 
 
 def test_the_same_call_again_trains_nothing(run: Callable[..., Rows], tmp_path: Path) -> None:

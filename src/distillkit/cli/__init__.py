@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from distillkit.cli import folders, inspect_model, new, policies, reproduce, schema, sweep, train
+from distillkit.cli import (
+    compare,
+    export,
+    folders,
+    inspect_model,
+    new,
+    policies,
+    reproduce,
+    schema,
+    sweep,
+    train,
+)
 from distillkit.cli.commands import Commands, ListsCommand
 from distillkit.cli.console import stdout
 from distillkit.cli.logs import show_logs
@@ -27,6 +38,8 @@ app.command("verify")(folders.verify)
 app.command("losses")(policies.losses)
 app.command("transfer-sets")(policies.transfer_sets)
 app.command("inspect", cls=ListsCommand)(inspect_model.inspect)
+app.command("export", cls=ListsCommand)(export.export)
+app.command("compare", cls=ListsCommand)(compare.compare)
 app.add_typer(new.app, name="new")
 app.command("schema")(schema.schema)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
+from rich.markup import escape
 
 
 def stdout() -> Console:
@@ -13,3 +18,15 @@ def stdout() -> Console:
 def stderr() -> Console:
     """For progress, notes and errors."""
     return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def warnings_in_a_line() -> Iterator[None]:
+    """Show each warning as a line on stderr, without the place in the library that warns."""
+
+    def show(message: Warning | str, *details: object, **more: object) -> None:
+        stderr().print(f"[yellow]Warning:[/] {escape(str(message))}", soft_wrap=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, redirect_stdout
-from pathlib import Path
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from distillkit.cli import options
 from distillkit.cli.console import stderr, stdout
+from distillkit.cli.named import Named, example
 
 if TYPE_CHECKING:
     from distillkit.experiments.inspection import LayerDescription, ModelDescription
@@ -66,69 +66,27 @@ def inspect(
 
     [dim]distillkit inspect mobilenet_v2 resnet50 --depth 1[/]
     """
+    from distillkit.experiments.inspection import describe_model
     from distillkit.experiments.layer_pairs import suggest_pairs
 
-    named = [model] if teacher is None else [model, teacher]
+    names = [model] if teacher is None else [model, teacher]
     # what a model's file prints of itself is no result
-    with redirect_stdout(sys.stderr):
-        found = _described(named, shape, integers)
+    with redirect_stdout(sys.stderr), Named() as named:
+        inputs = example(names, shape, integers)
+        found = [describe_model(named.model(name), inputs, name) for name in names]
     pairs = suggest_pairs(found[0], found[1]) if teacher is not None else None
     if as_json:
         outcome: dict[str, Any] = {
-            "models": [_as_data(name, one) for name, one in zip(named, found, strict=True)],
+            "models": [_as_data(name, one) for name, one in zip(names, found, strict=True)],
             "suggested_pairs": None if pairs is None else [_pair(one) for one in pairs],
         }
         json.dump(outcome, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    for name, one in zip(named, found, strict=True):
+    for name, one in zip(names, found, strict=True):
         _show(name, one, depth)
     if pairs is not None:
         _suggest(pairs)
-
-
-def _described(
-    named: Sequence[str], shape: Sequence[int] | None, integers: int | None
-) -> list[ModelDescription]:
-    from distillkit.errors import ConfigurationError
-    from distillkit.experiments.code_file import CodeFile, code_file
-    from distillkit.experiments.inspection import describe_model, example_batch
-    from distillkit.experiments.model_sources import FunctionModel, ModelSource, TorchvisionModel
-
-    if shape is None and any(_file_and_function(name) for name in named):
-        raise ConfigurationError(
-            "Which inputs a function's model takes is not known: give the shape of one example, without the "
-            "batch, --input 1 28 28, say."
-        )
-    inputs = example_batch(shape or (3, 224, 224), integers_below=integers)
-    described = []
-    with ExitStack() as stack:
-        files: dict[Path, CodeFile | None] = {}
-        for name in named:
-            place = _file_and_function(name)
-            source: ModelSource
-            code = None
-            if place is None:
-                source = TorchvisionModel(name=name)
-            else:
-                file, function = place
-                if file not in files:
-                    files[file] = stack.enter_context(code_file(file))
-                code, source = files[file], FunctionModel(function=function)
-            described.append(describe_model(source.build(code), inputs, name))
-    return described
-
-
-def _file_and_function(name: str) -> tuple[Path, str] | None:
-    """The two of `FILE.py:FUNCTION`; `None` for the name of a model."""
-    from distillkit.errors import ConfigurationError
-
-    file, colon, function = name.rpartition(":")
-    if not colon:
-        if name.endswith(".py"):
-            raise ConfigurationError(f"Name the function of {name} that returns the model: {name}:FUNCTION.")
-        return None
-    return Path(file), function
 
 
 def _as_data(name: str, model: ModelDescription) -> dict[str, Any]:

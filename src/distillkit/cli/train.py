@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +14,7 @@ from rich.table import Table
 
 from distillkit.cli import options
 from distillkit.cli.commands import INTERRUPTED, TERMINATED
-from distillkit.cli.console import stderr, stdout
+from distillkit.cli.console import stderr, stdout, warnings_in_a_line
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def train(
     folder = out or Path("runs") / run_file.stem
     try:
         # what models and data print of themselves is no result
-        with redirect_stdout(sys.stderr), _warnings_in_a_line():
+        with redirect_stdout(sys.stderr), warnings_in_a_line():
             result = _train(run_file, code, folder, device, precision, overwrite=overwrite, quiet=quiet)
     except (KeyboardInterrupt, Terminated) as error:
         kept = (
@@ -78,7 +76,7 @@ def train(
         stderr().print(
             "This run was done before, so nothing was trained; --overwrite trains it again.", soft_wrap=True
         )
-    _show(result, as_json=as_json)
+    _show(result, code, as_json=as_json)
 
 
 def _train(
@@ -109,17 +107,7 @@ def _train(
             )
 
 
-@contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    def show(message: Warning | str, *details: object, **more: object) -> None:
-        stderr().print(f"[yellow]Warning:[/] {escape(str(message))}", soft_wrap=True)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
-
-
-def _show(result: RunResult, *, as_json: bool) -> None:
+def _show(result: RunResult, code: Path | None, *, as_json: bool) -> None:
     folder = escape(str(result.folder))
     if as_json:
         outcome = {"folder": str(result.folder), "done_before": result.done_before, "metrics": result.metrics}
@@ -127,8 +115,11 @@ def _show(result: RunResult, *, as_json: bool) -> None:
         sys.stdout.write("\n")
     else:
         stdout().print(_table(result))
+    beside = "" if code is None else f" --code {escape(str(code))}"
+    gained = f"Set it beside its teacher: [bold]distillkit compare {folder}{beside}[/]\n"
     stderr().print(
         f"Weights, history, metrics and predictions: [bold]{folder}[/]\n"
+        f"{'' if result.metrics['teacher_agreement'] is None else gained}"
         f"Use the student: [bold]student.load_state_dict(safetensors.torch.load_file("
         f'"{folder}/student.safetensors"))[/]',
         soft_wrap=True,
@@ -140,16 +131,23 @@ def _table(result: RunResult) -> Table:
     table = Table(title="The student on the evaluation data", title_justify="left", header_style="bold")
     table.add_column("Metric")
     table.add_column("Value", justify="right")
-    share = 100 * metrics["test_errors"] / metrics["cases"]
-    table.add_row("Errors", f"{metrics['test_errors']} of {metrics['cases']} ({share:.2f} %)")
+    table.add_row("Errors", _share(metrics["test_errors"], metrics["cases"]))
     table.add_row("Mean negative log-likelihood, nats", _number(metrics["nll"]))
     table.add_row("Expected calibration error", _number(metrics["ece"]))
     if metrics["teacher_agreement"] is not None:
         table.add_row("Agreement with the teacher", f"{100 * metrics['teacher_agreement']:.2f} %")
         table.add_row("KL(teacher ‖ student), nats", _number(metrics["teacher_kl"]))
+    # the metrics of a run of an older version lack them
+    if metrics.get("teacher_errors") is not None:
+        table.add_row("Errors of the teacher", _share(metrics["teacher_errors"], metrics["cases"]))
+        table.add_row("Errors of both", str(metrics["shared_errors"]))
     if dead := metrics["never_predicted"]:
         table.add_row("Classes never predicted", f"[yellow]{', '.join(map(str, dead))}[/]")
     return table
+
+
+def _share(errors: int, cases: int) -> str:
+    return f"{errors} of {cases} ({100 * errors / cases:.2f} %)"
 
 
 def _number(value: float | None) -> str:

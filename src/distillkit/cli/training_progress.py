@@ -68,6 +68,8 @@ class TrainingProgress(Callback):
         """Show the loss and the errors so far."""
         self._epochs_done += 1
         note = f"loss {row['loss']:.4g} · {row['test_errors']} errors"
+        if row["shared_errors"] is not None:
+            note += f", {row['shared_errors']} of them the teacher's too"
         following = min(self._epochs_done + 1, self._epochs)
         self._bar.update(
             self._task,

@@ -10,15 +10,18 @@ import torch
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
+from distillkit.functional.precise import at_least_float32
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs, a tensor or a mapping of tensors; labels, if any; the examples' numbers, if known."""
+    """Inputs, a tensor or a mapping of tensors; labels, numbers and weights of the examples, if any."""
 
     inputs: Any
     labels: Tensor | None
     indices: Tensor | None = None
+    weights: Tensor | None = None
+    """`[batch]`, ≥ 0."""
 
     def first_tensor(self) -> Tensor:
         """A tensor with one row an example.
@@ -37,33 +40,36 @@ class Batch:
 
 
 def as_batch(value: Any, device: torch.device | None = None) -> Batch:
-    """The batch in `(inputs, labels)`, inputs alone, or a mapping whose `labels`, if any, are the labels.
+    """The batch in `(inputs, labels)`, `(inputs, labels, weights)`, inputs alone, or a mapping.
 
-    Labels of any whole-number type become int64, which torch's losses want.
+    A mapping has inputs by name beside `labels` and `example_weights`, if there are any. Labels of any
+    whole-number type become int64, which torch's losses want, and weights float32 or stay float64.
 
     Raises:
         ConfigurationError: It is none of these.
     """
     if isinstance(value, Batch):
-        inputs, labels = value.inputs, value.labels
+        inputs, labels, weights = value.inputs, value.labels, value.weights
     elif isinstance(value, Tensor):
-        inputs, labels = value, None
+        inputs, labels, weights = value, None, None
     elif isinstance(value, Mapping):
-        inputs, labels = _without_labels(value), value.get("labels")
-    elif isinstance(value, (tuple, list)) and len(value) in {1, 2}:
-        inputs, labels = value[0], value[1] if len(value) == 2 else None
+        inputs, labels, weights = _inputs_of(value), value.get("labels"), value.get("example_weights")
+    elif isinstance(value, (tuple, list)) and len(value) in {1, 2, 3}:
+        inputs, labels, weights = (*value, None, None)[:3]
     else:
         size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
         raise ConfigurationError(
-            "A batch must be (inputs, labels), inputs alone, or a mapping with 'labels'; got "
-            f"{type(value).__name__}{size}."
+            "A batch must be (inputs, labels), (inputs, labels, weights), inputs alone, or a mapping with "
+            f"'labels'; got {type(value).__name__}{size}."
         )
     if labels is not None and not isinstance(labels, Tensor):
         raise ConfigurationError(f"Labels must be a tensor of classes, got {type(labels).__name__}.")
     if labels is not None and not (labels.is_floating_point() or labels.is_complex()):
         labels = labels.long()
+    if weights is not None:
+        weights = _one_an_example(weights)
     indices = value.indices if isinstance(value, Batch) else None
-    return Batch(move(inputs, device), move(labels, device), indices)
+    return Batch(move(inputs, device), move(labels, device), indices, move(weights, device))
 
 
 def move(value: Any, device: torch.device | None) -> Any:
@@ -83,8 +89,20 @@ def rows_of(tensor: Tensor, numbers: Tensor) -> Tensor:
     return tensor.index_select(0, numbers.flatten()).view(*numbers.shape, *tensor.shape[1:])
 
 
-def _without_labels(value: Mapping[Any, Any]) -> dict[Any, Any]:
-    inputs = {name: part for name, part in value.items() if name != "labels"}
+def _one_an_example(weights: Any) -> Tensor:
+    # whole numbers are more likely the labels of an (inputs, more inputs, labels)
+    if not isinstance(weights, Tensor) or weights.dim() != 1 or not weights.is_floating_point():
+        came = type(weights).__name__
+        if isinstance(weights, Tensor):
+            came = f"{weights.dtype} {list(weights.shape)}"
+        raise ConfigurationError(
+            f"The weights of the examples must be floating-point numbers of shape [batch], got {came}."
+        )
+    return at_least_float32(weights)
+
+
+def _inputs_of(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    inputs = {name: part for name, part in value.items() if name not in {"labels", "example_weights"}}
     if not inputs:
         raise ConfigurationError(
             "A mapping must hold the model's inputs by name beside 'labels'; got no input."

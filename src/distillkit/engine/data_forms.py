@@ -46,9 +46,16 @@ def as_source(
     whole = _whole(data)
     if whole is not None and _fits(whole, device):
         return ResidentSource(as_batch(whole, device), size)
-    dataset = data if whole is None else _Rows(whole)
+    dataset, collate = (data, default_collate) if whole is None else (_Rows(whole), _collate_rows)
     if _is_dataset(dataset):
-        return DatasetSource(dataset, size, device, num_workers=num_workers, pin_memory=device.type == "cuda")
+        return DatasetSource(
+            dataset,
+            size,
+            device,
+            collate_fn=collate,
+            num_workers=num_workers,
+            pin_memory=device.type == "cuda",
+        )
     if isinstance(data, tuple) and any(_is_foreign_array(part) for part in data):
         raise ConfigurationError(
             "Data must be (inputs, labels) as tensors, got a tuple with arrays in it: convert them with "
@@ -99,17 +106,16 @@ def _source_of_loader(loader: DataLoader[Any], device: torch.device, batch_size:
 def _whole(data: Any) -> Batch | None:
     """The whole set as one batch, if it is tensors."""
     # a subclass may do more than hand out rows
-    if type(data) is TensorDataset and len(data.tensors) in {1, 2}:
+    if type(data) is TensorDataset and len(data.tensors) in {1, 2, 3}:
         return as_batch(tuple(data.tensors))
     if isinstance(data, Tensor) or _is_mapping_of_tensors(data):
         return as_batch(data)
     if (
         isinstance(data, tuple)
-        and len(data) in {1, 2}
+        and len(data) in {1, 2, 3}
         and (isinstance(data[0], Tensor) or _is_mapping_of_tensors(data[0]))
     ):
-        labels = data[1] if len(data) == 2 else None
-        return as_batch(data) if labels is None or isinstance(labels, Tensor) else None
+        return as_batch(data) if all(part is None or isinstance(part, Tensor) for part in data[1:]) else None
     return None
 
 
@@ -141,19 +147,26 @@ class _Rows(Dataset[Any]):
         return len(self.whole.first_tensor())
 
     def __getitem__(self, index: int) -> Any:
-        inputs, labels = self.whole.inputs, self.whole.labels
+        inputs, labels, weights = self.whole.inputs, self.whole.labels, self.whole.weights
         row = (
             {name: part[index] for name, part in inputs.items()}
             if isinstance(inputs, Mapping)
             else inputs[index]
         )
-        return row if labels is None else (row, labels[index])
+        return (row, *(None if one is None else one[index] for one in (labels, weights)))
+
+
+def _collate_rows(rows: list[Any]) -> tuple[Any, ...]:
+    """Their batch, in which what there is not is `None`."""
+    parts = zip(*rows, strict=True)
+    return tuple(None if part[0] is None else default_collate(list(part)) for part in parts)
 
 
 def _fits(whole: Batch, device: torch.device) -> bool:
     """Whether the tensors leave half of the device's free memory to the training."""
     if device.type != "cuda":
         return True
-    parts = [*(whole.inputs.values() if isinstance(whole.inputs, Mapping) else [whole.inputs]), whole.labels]
+    inputs = list(whole.inputs.values()) if isinstance(whole.inputs, Mapping) else [whole.inputs]
+    parts = [*inputs, whole.labels, whole.weights]
     elsewhere = sum(part.nbytes for part in parts if part is not None and part.device != device)
     return bool(elsewhere < torch.cuda.mem_get_info(device)[0] / 2)

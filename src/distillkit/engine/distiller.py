@@ -38,10 +38,12 @@ from distillkit.engine.settings import (
     schedule_for,
     whole_number,
 )
+from distillkit.engine.sources import Source
 from distillkit.engine.teacher_cache import TeacherCache
 from distillkit.engine.teacher_signal import (
     LiveTeacher,
     TeacherCacheMode,
+    TeacherSignal,
     cache_for,
     refuse_unsound_cache,
     teacher_signal,
@@ -64,6 +66,9 @@ class Distiller:
     mode without gradients and is given back as it came. Both must be on one device; that is where the work is
     done. What a loss learns itself, such as a regressor between layers of other sizes, is made with the first
     batch and trained like the student: it is in `adapters`, and no part of the student.
+
+    Examples may have a label at each of many positions, `[batch, ..., classes]` and `[batch, ...]`: tokens,
+    pixels. Those whose label is −100 then count for no loss.
 
     Args:
         teacher: Any module that gives logits, an `Ensemble`, or `None` for a loss on labels alone.
@@ -156,7 +161,8 @@ class Distiller:
 
         Args:
             train: `(inputs, labels)` or inputs as tensors, a mapping of tensors, a `Dataset`, a `DataLoader`,
-                or another repeatable iterable of batches.
+                or another repeatable iterable of batches. Each example may have a weight ≥ 0: `(inputs,
+                labels, weights)`, or `example_weights` in a mapping; the loss of a batch is Σ w · l / Σ w.
             epochs: Passes over the transfer set, ≥ 1.
             batch_size: Examples a batch; 128 where neither you nor a loader says. The last batch may be
                 smaller.
@@ -181,23 +187,13 @@ class Distiller:
         with own_randomness(self.seed, self.device):
             selected = select(source, self.transfer_set)
             evaluator = None if evaluate_on is None else self._evaluator(evaluate_on)
-            signal = None
-            if self.teacher is not None:
-                signal = teacher_signal(
-                    self.teacher,
-                    source,
-                    selected=selected,
-                    transfer_set=self.transfer_set,
-                    precision=self.precision,
-                    cache=self.teacher_cache,
-                    capture=self.captures.teacher,
-                )
-            numbering = numbering_for(self.captures, source, selected, self.transfer_set, self.device)
+            signal = None if self.teacher is None else self._signal(self.teacher, source, selected)
+            numbers = numbering_for(self.captures, source, selected, self.transfer_set, self.device)
             if self.captures and not self.met:
                 some = source.batches(None if selected is None else selected[:2])
-                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None), numbering)
+                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None), numbers)
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
-        update = self._make_update(steps * epochs, numbering, one_pass=self._one_pass(steps * epochs))
+        update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs), numbers=numbers)
         course = course_for(self.loss, epochs=epochs, steps=steps)
         self.stopping = False
         tell(self, "on_fit_start", epochs, steps)
@@ -224,7 +220,7 @@ class Distiller:
         The loop is yours: so are the student's mode (`student.train()`), the seed and the schedule.
 
         Args:
-            batch: `(inputs, labels)`, inputs alone, or a mapping with `labels`, on any device.
+            batch: `(inputs, labels)`, also with weights, inputs alone, or a mapping, on any device.
             progress: The share of your training that is done, in [0, 1], for a loss that follows schedules; 0
                 where you do not say.
 
@@ -275,9 +271,13 @@ class Distiller:
     def _evaluator(self, data: Any) -> Evaluator:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
 
-    def _make_update(
-        self, steps: int, numbering: Numbering | None = None, *, one_pass: bool = False
-    ) -> Update:
+    def _signal(self, teacher: nn.Module, source: Source, selected: Tensor | None) -> TeacherSignal:
+        return teacher_signal(
+            teacher, source, selected=selected, transfer_set=self.transfer_set, precision=self.precision,
+            cache=self.teacher_cache, capture=self.captures.teacher,
+        )  # fmt: skip
+
+    def _make_update(self, steps: int, *, one_pass: bool = False, numbers: Numbering | None = None) -> Update:
         adapters = [] if self.adapters is None else [self.adapters]
         check_optimizer(self.optimizer, nn.ModuleList([self.student, *adapters]))
         forward = forward_of(self.student, self.compile, steps, self.device)
@@ -292,7 +292,7 @@ class Distiller:
             one_pass=one_pass,
             capture=self.captures.student,
             adapters=self.adapters,
-            numbering=numbering,
+            numbering=numbers,
         )
 
     def _one_pass(self, steps: int) -> bool:

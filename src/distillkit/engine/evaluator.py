@@ -47,7 +47,12 @@ class Evaluator:
             )
 
     def evaluate(self, student: nn.Module) -> Evaluation:
-        """The student's metrics.
+        """The student's metrics; raises as `answers`."""
+        logits, teacher_logits, labels = self.answers(student)
+        return evaluate_logits(logits, labels, teacher_logits)
+
+    def answers(self, student: nn.Module) -> tuple[Tensor, Tensor | None, Tensor]:
+        """The logits of the student and of the teacher, if any, and the labels, of all cases.
 
         Raises:
             ConfigurationError: The data have no labels, or labels and outputs do not fit together.
@@ -56,7 +61,7 @@ class Evaluator:
         if labels is None:
             raise _no_labels()
         check_evaluation(logits, teacher_logits, labels)
-        return evaluate_logits(logits, labels, teacher_logits)
+        return logits, teacher_logits, labels
 
 
 def _ask(

@@ -161,7 +161,8 @@ def _check_shapes(teacher: Tensor, student: Tensor) -> None:
     if teacher.shape[-1] != student.shape[-1]:
         raise ConfigurationError(
             f"Teacher and student must have the same classes: the teacher gives {teacher.shape[-1]}, the "
-            f"student {student.shape[-1]}; change the student's last layer."
+            f"student {student.shape[-1]}; change the student's last layer, or choose those of the teacher's "
+            "classes that the student has: Translated(teacher, logits=lambda output: output[..., [...]])."
         )
     if teacher.shape != student.shape:
         raise ConfigurationError(
@@ -171,6 +172,12 @@ def _check_shapes(teacher: Tensor, student: Tensor) -> None:
 
 
 def _check_labels(labels: Tensor, student: Tensor) -> None:
+    if labels.dim() > 1 and labels.shape == student[:, 0].shape != student.shape[:-1]:
+        raise ConfigurationError(
+            f"Logits have their classes last, and these of shape {list(student.shape)} seem to have them "
+            f"second, for labels of shape {list(labels.shape)}: put both models into Translated(model, "
+            "logits=lambda output: output.movedim(1, -1))."
+        )
     if labels.shape != student.shape[:-1] or labels.dtype != torch.int64:
         raise ConfigurationError(
             f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} "

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from distillkit.engine.batch import Batch, as_batch, rows_of
+from distillkit.engine.example_weights import check_weights
 from distillkit.errors import ConfigurationError
 
 _NUMBERS_A_BATCH = 4_000_000
@@ -52,15 +53,21 @@ class ResidentSource(Source):
 
     def __init__(self, whole: Batch, batch_size: int, *, shuffles: bool = True) -> None:
         super().__init__(batch_size)
-        self._inputs, self._labels = whole.inputs, whole.labels
+        self._inputs, self._labels, self._weights = whole.inputs, whole.labels, whole.weights
         parts = list(self._inputs.values()) if isinstance(self._inputs, Mapping) else [self._inputs]
         if any(part is not None and part.dim() == 0 for part in [*parts, self._labels]):
             raise ConfigurationError(
                 "Inputs and labels must have one row an example, got a tensor without dimensions."
             )
-        sizes = {len(part) for part in [*parts, self._labels] if part is not None}
+        sizes = {len(part) for part in [*parts, self._labels, self._weights] if part is not None}
         if len(sizes) != 1:
-            raise ConfigurationError(f"Inputs and labels must be equally many, got {sorted(sizes)} examples.")
+            raise ConfigurationError(
+                f"Inputs, labels and weights must be equally many, got {sorted(sizes)} examples."
+            )
+        if self._weights is not None:
+            check_weights(self._weights)
+            if not bool(self._weights.any()):
+                raise ConfigurationError("The weights of the examples are all 0, so nothing would be learnt.")
         self.size = sizes.pop()
         self.shuffles = shuffles
         self._device = parts[0].device
@@ -80,11 +87,19 @@ class ResidentSource(Source):
                 if isinstance(self._inputs, Mapping)
                 else rows_of(self._inputs, part)
             )
-            yield Batch(inputs, None if self._labels is None else rows_of(self._labels, part), part)
+            labels, weights = (
+                None if one is None else rows_of(one, part) for one in (self._labels, self._weights)
+            )
+            yield Batch(inputs, labels, part, weights)
 
     def labels(self) -> Tensor | None:
         """On the device."""
         return self._labels
+
+    @property
+    def weighted(self) -> bool:
+        """Whether each example has a weight."""
+        return self._weights is not None
 
     def tensors(self) -> dict[str, Tensor]:
         """The inputs by name; a single one has the name ''."""
@@ -141,7 +156,7 @@ class DatasetSource(Source):
         )
         for numbers, value in loader:
             batch = as_batch(value, self._device)
-            yield Batch(batch.inputs, batch.labels, numbers)
+            yield Batch(batch.inputs, batch.labels, numbers, batch.weights)
 
     def labels(self) -> Tensor | None:
         """Read once; from the data set's `targets` where these are confirmed."""
@@ -171,7 +186,7 @@ class DatasetSource(Source):
 
 def _label_of(example: Any) -> int | None:
     label = example.get("labels") if isinstance(example, Mapping) else None
-    if isinstance(example, (tuple, list)) and len(example) == 2:
+    if isinstance(example, (tuple, list)) and len(example) in {2, 3}:
         label = example[1]
     if isinstance(label, Tensor):
         return int(label) if label.numel() == 1 else None

@@ -19,6 +19,7 @@ from distillkit.engine.precision import Precision
 from distillkit.engine.settings import one_of
 from distillkit.engine.sources import Source
 from distillkit.engine.teacher_cache import TeacherCache, cache_key
+from distillkit.engine.trees import tensors_in
 from distillkit.engine.views import viewed
 from distillkit.errors import ConfigurationError
 from distillkit.functional.precise import at_least_float32
@@ -54,7 +55,7 @@ class LiveTeacher:
 class CachedTeacher:
     """A teacher whose answers to a whole transfer set are kept, one row an example."""
 
-    def __init__(self, rows: Tensor) -> None:
+    def __init__(self, rows: Outputs) -> None:
         self._rows = rows
 
     def __call__(self, batch: Batch) -> Outputs:
@@ -63,7 +64,9 @@ class CachedTeacher:
             raise ConfigurationError(
                 "A cached teacher needs the numbers of the examples, and this batch has none."
             )
-        return Outputs(rows_of(self._rows, batch.indices.to(self._rows.device)))
+        numbers = batch.indices.to(self._rows.logits.device)
+        features = {name: rows_of(kept, numbers) for name, kept in self._rows.features.items()}
+        return Outputs(rows_of(self._rows.logits, numbers), features)
 
 
 TeacherSignal = LiveTeacher | CachedTeacher
@@ -104,7 +107,7 @@ def refuse_unsound_cache(
     if cache == "on" and capture is not None:
         raise ConfigurationError(
             "teacher_cache='on' keeps a teacher's logits, and this loss looks at its layers too: use "
-            "teacher_cache='auto' or 'off', with which the teacher runs live."
+            "teacher_cache='auto', which keeps what they give where that is small, or 'off'."
         )
     if cache == "on" and not transfer_set.same_view:
         raise ConfigurationError(
@@ -130,31 +133,34 @@ def teacher_signal(
 ) -> TeacherSignal:
     """The teacher's answers to a transfer set, kept where that is sound.
 
-    A teacher whose layers are looked at runs live, whatever the view: what they give is seldom small.
-
     `auto` and a `TeacherCache` keep them where the view is the same each time and the data are tensors; `on`
     also for a data set that the caller vouches for; `off` never. A few rows are asked again, in another batch
     and as of another epoch, before a cache is trusted; where they differ the teacher answers live, with a
     warning.
+
+    A teacher whose layers are looked at runs live too, unless what they give takes no more memory than the
+    inputs do; then it is kept for this training alone, and no `TeacherCache` has it.
     """
     live = LiveTeacher(teacher, precision, capture)
-    if capture is not None:
-        logger.info("The teacher runs live: the loss looks at its layers.")
-        return live
     sound = transfer_set.same_view and source.size is not None and (source.unchanging or cache == "on")
     if cache == "off" or not sound:
         return live
     few = _few(source, selected)
-    probe = live(next(viewed(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))).logits
+    asked = next(viewed(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))
+    said = live(asked)
+    probe = said.logits
     if cache != "on" and (source.size or 0) * probe[0].numel() * 4 > _MOST_BYTES:
         logger.info("The teacher runs live: its answers would take more than %d GiB.", _MOST_BYTES >> 30)
         return live
-    shared = cache if isinstance(cache, TeacherCache) else None
+    if not _small(said, asked):
+        logger.info("The teacher runs live: the loss looks at its layers, which give more than the inputs.")
+        return live
+    shared = cache if isinstance(cache, TeacherCache) and capture is None else None
     key = None if shared is None else cache_key(teacher, source, selected, transfer_set, precision)
     if shared is not None and key is not None and (found := shared.find(teacher, key, probe)) is not None:
-        return CachedTeacher(found)
+        return CachedTeacher(Outputs(found))
     rows = _all_rows(live, source, selected, transfer_set)
-    if not _agree(rows[few.to(rows.device)], at_least_float32(probe)):
+    if not _agree(rows, few.to(rows.logits.device), said):
         warnings.warn(
             "The teacher answered the same examples differently when asked again, so its answers are not "
             "kept and it runs live: dropout that is on in evaluation mode, or data that change from read "
@@ -163,7 +169,7 @@ def teacher_signal(
         )
         return live
     if shared is not None and key is not None:
-        shared.keep(teacher, key, probe, rows)
+        shared.keep(teacher, key, probe, rows.logits)
     return CachedTeacher(rows)
 
 
@@ -172,19 +178,42 @@ def _few(source: Source, selected: Tensor | None) -> Tensor:
     return numbers[torch.linspace(len(numbers) - 1, 0, min(_ROWS_CHECKED, len(numbers))).long()]
 
 
+def _small(said: Outputs, batch: Batch) -> bool:
+    """Whether what the layers give has a row an example, and no more bytes than the inputs."""
+    given = list(said.features.values())
+    rows = all(one.dim() > 0 and len(one) == len(said.logits) for one in given)
+    return rows and sum(one.nbytes for one in given) <= sum(one.nbytes for one in tensors_in(batch.inputs))
+
+
 def _all_rows(
     live: LiveTeacher, source: Source, selected: Tensor | None, transfer_set: TransferSet
-) -> Tensor:
-    rows = torch.empty(0)
+) -> Outputs:
+    rows = Outputs(torch.empty(0))
     for batch in viewed(source.batches(selected, source.inference_batch_size), transfer_set, epoch=0):
-        logits = at_least_float32(live(batch).logits)
-        if not len(rows):
-            rows = logits.new_full((source.size or 0, *logits.shape[1:]), float("nan"))
-        rows[batch.indices.to(rows.device)] = logits  # type: ignore[union-attr]
+        said = live(batch)
+        given = Outputs(at_least_float32(said.logits), said.features)
+        if not len(rows.logits):
+            room = [_room_for(one, source.size or 0) for one in (given.logits, *given.features.values())]
+            rows = Outputs(room[0], dict(zip(given.features, room[1:], strict=True)))
+        numbers = batch.indices.to(rows.logits.device)  # type: ignore[union-attr]
+        rows.logits[numbers] = given.logits
+        for name, one in given.features.items():
+            rows.features[name][numbers] = one
     return rows
 
 
-def _agree(kept: Tensor, asked_again: Tensor) -> bool:
+def _room_for(one: Tensor, size: int) -> Tensor:
+    # a row that is read and was never written is to be noticed
+    return one.new_full((size, *one.shape[1:]), float("nan") if one.is_floating_point() else 0)
+
+
+def _agree(rows: Outputs, few: Tensor, asked_again: Outputs) -> bool:
+    kept = [rows.logits, *rows.features.values()]
+    again = [asked_again.logits, *asked_again.features.values()]
+    return all(_close(one[few].float(), other.float()) for one, other in zip(kept, again, strict=True))
+
+
+def _close(kept: Tensor, asked_again: Tensor) -> bool:
     if not bool(kept.isfinite().all()):
         return True  # no matter of keeping: the first batch or the loss will say what is wrong
     # another batch size sums in another order; bfloat16 keeps 8 bits

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import Batch
+from distillkit.engine.contributions import contributions_of
 from distillkit.engine.dropout import cheap_masks, plain_dropouts
+from distillkit.engine.example_weights import WeightedExamples
 from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
 from distillkit.engine.numbering import Numbering
 from distillkit.engine.one_pass.stepping import TakingOver
+from distillkit.engine.positions import counted
 from distillkit.engine.precision import Precision
 from distillkit.engine.recording import Recorder, only_tensors, recorded
 from distillkit.engine.stepping import PlainStepping, Stepping
@@ -57,13 +60,14 @@ class Update:
         self._taking_over = (
             TakingOver(student, optimizer, precision, clip_norm, self._plain) if one_pass else None
         )
+        self._weighted = WeightedExamples()
         self._first_of_epoch = True
         self._checked = False
         self._recorded: Callable[[Any], dict[str, Tensor]] | None = None
         if recorder is not None:
             self._recorded = recorded(
                 lambda given: self._as_it_is(
-                    Batch(given["inputs"], given["labels"]),
+                    Batch(given["inputs"], given["labels"], weights=given["weights"]),
                     None if given["teacher"] is None else Outputs(given["teacher"]),
                 ),
                 lambda: optimizer,
@@ -87,6 +91,7 @@ class Update:
             {
                 "inputs": batch.inputs,
                 "labels": batch.labels,
+                "weights": batch.weights,
                 "teacher": None if teacher is None else teacher.logits,
             }
         )
@@ -101,25 +106,31 @@ class Update:
     def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         with self._stepping.standing():
             with self._precision.autocast():
-                student = self._student_outputs(batch)
+                student, teacher, labels = counted(self._student_outputs(batch), teacher, batch.labels)
                 if not self._checked:
-                    check_outputs(student.logits, None if teacher is None else teacher.logits, batch.labels)
+                    check_outputs(student.logits, None if teacher is None else teacher.logits, labels)
                     check_features(student.features)
-                contributions = contributions_of(
-                    self._loss, student=student, teacher=teacher, labels=batch.labels
-                )
+                contributions = self._contributions(student, teacher, labels, batch.weights)
             if not self._checked:
                 check_contributions(contributions, self._columns)
                 self._checked = True
             self._stepping.back(reduce(add, contributions.values()))
         if self._adapters is not None and isinstance(self._loss, Loss):
             with torch.no_grad(), self._precision.autocast():
-                self._loss.remember(student=student, teacher=teacher, labels=batch.labels)
+                self._loss.remember(student=student, teacher=teacher, labels=labels)
         self._stepping.step()
         if self._first_of_epoch and self._taking_over is not None:
             self._stepping = self._taking_over(batch.inputs) or self._plain
         self._first_of_epoch = False
         return {name: value.detach() for name, value in contributions.items()}
+
+    def _contributions(
+        self, student: Outputs, teacher: Outputs | None, labels: Tensor | None, weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        loss = self._loss
+        if weights is None:
+            return contributions_of(loss, student=student, teacher=teacher, labels=labels)
+        return self._weighted(loss, student=student, teacher=teacher, labels=labels, weights=weights)
 
     def _student_outputs(self, batch: Batch) -> Outputs:
         try:
@@ -143,12 +154,3 @@ def explain_batch_of_one(error: ValueError) -> None:
             "Batch normalisation cannot learn from a batch of one example, as the last of an epoch may "
             "be: choose another batch_size, or pass a DataLoader with drop_last=True."
         ) from error
-
-
-def contributions_of(
-    loss: LossFn, *, student: Outputs, teacher: Outputs | None, labels: Tensor | None
-) -> dict[str, Tensor]:
-    """A loss's contributions by name; of a plain callable one, named `loss`."""
-    if isinstance(loss, Loss):
-        return loss.contributions(student=student, teacher=teacher, labels=labels)
-    return {"loss": loss(student=student, teacher=teacher, labels=labels)}

@@ -24,4 +24,4 @@ def viewed(batches: Iterable[Batch], transfer_set: TransferSet, epoch: int) -> I
                 indices = torch.arange(counted, counted + len(first), device=first.device)
                 counted += len(first)
             inputs = transfer_set.view(inputs, epoch=epoch, indices=indices)
-        yield Batch(inputs, batch.labels if keeps_labels else None, batch.indices)
+        yield Batch(inputs, batch.labels if keeps_labels else None, batch.indices, batch.weights)

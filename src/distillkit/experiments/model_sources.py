@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, NonNegativeFloat
 from torch import nn
 
 from distillkit.ensemble import Ensemble
@@ -188,6 +188,8 @@ class EnsembleModel(ModelSource):
     """The models."""
     average: Literal["probabilities", "logits"]
     """What of theirs is averaged: probabilities (arithmetic mean) or logits (geometric)."""
+    weights: tuple[NonNegativeFloat, ...] | None = None
+    """What each member counts, divided by their sum; all the same where none are given."""
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -206,4 +208,5 @@ class EnsembleModel(ModelSource):
 
     def build(self, code: CodeFile | None) -> nn.Module:
         """The members as one module."""
-        return Ensemble([member.build(code) for member in self.members], average=self.average)
+        members = [member.build(code) for member in self.members]
+        return Ensemble(members, average=self.average, weights=self.weights)

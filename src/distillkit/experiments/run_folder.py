@@ -43,7 +43,7 @@ class RunFolder:
 
     def __init__(self, path: Path, config: RunConfig, code: CodeFile | None, *, overwrite: bool) -> None:
         self.path, self._config, self._overwrite = path, config, overwrite
-        self.inputs = _digests(config, code)
+        self.inputs = inputs_of(config, code)
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ class RunFolder:
             )
 
 
-def _digests(config: RunConfig, code: CodeFile | None) -> dict[str, str]:
+def inputs_of(config: RunConfig, code: CodeFile | None) -> dict[str, str]:
     """SHA-256 of the files that the result depends on; one that is not there is told of when it is read."""
     files = [file.expanduser() for file in config.files]
     digests = {str(file): sha256_of(file) for file in files if file.is_file()}

@@ -21,6 +21,7 @@ from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError, DistillkitError
 from distillkit.experiments.atomic import to_json
 from distillkit.experiments.code_file import CodeFile, function_of
+from distillkit.experiments.data_sources import DataSource
 from distillkit.experiments.environment import environment
 from distillkit.experiments.run_config import RunConfig
 from distillkit.experiments.run_folder import HISTORY, METRICS, PREDICTIONS, WEIGHTS, RunFolder
@@ -77,8 +78,7 @@ def train_run(
         began = time.perf_counter()
         watch = _FirstEpoch()
         distiller = _distiller(config, code, device or torch.device("cpu"), (watch, *callbacks))
-        with _seeded(0):  # the data are the same whatever the seed
-            train, evaluation = config.data.load(code)
+        train, evaluation = load_data(config.data, code)
         _refuse_unlabelled(evaluation)
         with _explained(watch):
             history = distiller.fit(
@@ -106,7 +106,7 @@ def train_run(
 def _distiller(
     config: RunConfig, code: CodeFile | None, device: torch.device, callbacks: Sequence[Callback]
 ) -> Distiller:
-    teacher, student = _models(config, code)
+    teacher, student = build_models(config, code)
     check_writable_weights(student)
     return Distiller(
         teacher=None if teacher is None else teacher.to(device),
@@ -124,8 +124,11 @@ def _distiller(
     )
 
 
-def _models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None, nn.Module]:
-    """Teacher and student; the student first, so that its initial values are a matter of the seed alone."""
+def build_models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None, nn.Module]:
+    """Teacher and student as a run begins with them, on the CPU.
+
+    The student is built first, so that its initial values are a matter of the seed alone.
+    """
     with _seeded(config.seed):
         student = config.student.build(code)
         if config.teacher is None:
@@ -135,6 +138,12 @@ def _models(config: RunConfig, code: CodeFile | None) -> tuple[nn.Module | None,
                 "The teacher has no trained weights: name its weights, or its weights_file.", stacklevel=3
             )
         return config.teacher.build(code), student
+
+
+def load_data(source: DataSource, code: CodeFile | None) -> tuple[Any, Any]:
+    """Training data and evaluation data, the same each time, whatever the seed of a run."""
+    with _seeded(0):
+        return source.load(code)
 
 
 @contextmanager
@@ -194,15 +203,17 @@ def _metrics(history: pd.DataFrame, cases: int) -> dict[str, Any]:
         "ece",
         "teacher_agreement",
         "teacher_kl",
+        "teacher_errors",
+        "shared_errors",
     )
     for name in names:
         value = last[name]
         if isinstance(value, tuple):
             metrics[name] = list(value)
-        elif name == "test_errors":
-            metrics[name] = int(value)
+        elif value is None or not math.isfinite(value):
+            metrics[name] = None
         else:
-            metrics[name] = float(value) if value is not None and math.isfinite(value) else None
+            metrics[name] = int(value) if name.endswith("_errors") else float(value)
     return metrics
 
 

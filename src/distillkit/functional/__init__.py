@@ -1,6 +1,7 @@
 """Pure tensor functions: the maths, without settings."""
 
 from distillkit.functional.attention_distance import attention_distance as attention_distance
+from distillkit.functional.best_member import best_member as best_member
 from distillkit.functional.channel_correlation_distance import (
     channel_correlation_distance as channel_correlation_distance,
 )
@@ -21,6 +22,7 @@ from distillkit.functional.logit_matching import logit_matching as logit_matchin
 from distillkit.functional.margin_distance import margin_distance as margin_distance
 from distillkit.functional.multi_level_kd import multi_level_kd as multi_level_kd
 from distillkit.functional.neighbour_divergence import neighbour_divergence as neighbour_divergence
+from distillkit.functional.next_token_labels import next_token_labels as next_token_labels
 from distillkit.functional.noise_contrastive import noise_contrastive as noise_contrastive
 from distillkit.functional.normalized_kd import normalized_kd as normalized_kd
 from distillkit.functional.relation_distance import relation_distance as relation_distance

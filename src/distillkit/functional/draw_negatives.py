@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
@@ -14,9 +13,9 @@ def draw_negatives(
 ) -> tuple[Tensor, Tensor, int]:
     """Equally many examples of other classes for each of a batch, none twice.
 
-    The candidates are put into an order that follows from seed and draw alone, and each example takes the
-    first that are none of its class. So its own are a uniform choice of all that it could have, whatever else
-    is in the batch, and those of one class have the same.
+    The candidates are put into an order that follows from seed, draw and their numbers alone, the same on
+    every device, and each example takes the first that are none of its class. So its own are a uniform choice
+    of all that it could have, whatever else is in the batch, and those of one class have the same.
 
     Args:
         numbers: Of the batch's examples, `[batch]`, int64.
@@ -54,7 +53,8 @@ def draw_negatives(
             "examples of several, or draw from all other examples (other_classes=False)."
         )
     # among so many at most `alike` are none of its negatives
-    drawn = candidates[_order(len(candidates), seed, draw)[: count + alike].to(candidates.device)]
+    keys = random_integers(candidates, low=0, high=2**53 - 1, seed=seed, epoch=draw, stream=3)
+    drawn = candidates[keys.argsort()[: count + alike]]
     own, theirs = (numbers, drawn) if labels is None else (labels[numbers], labels[drawn])
     differs = own.unsqueeze(1) != theirs
     return drawn, differs & (differs.cumsum(dim=1) <= count), count
@@ -62,8 +62,3 @@ def draw_negatives(
 
 def _largest_class(labels: Tensor) -> int:
     return int((labels - labels.min()).bincount().max())
-
-
-def _order(size: int, seed: int, draw: int) -> Tensor:
-    mixed = random_integers(torch.zeros(1), low=0, high=2**53 - 1, seed=seed, epoch=draw, stream=3)
-    return torch.randperm(size, generator=torch.Generator().manual_seed(int(mixed)))

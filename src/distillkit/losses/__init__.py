@@ -2,6 +2,7 @@
 
 from distillkit.losses.at import AT as AT
 from distillkit.losses.base import Loss as Loss
+from distillkit.losses.best_of import BestOf as BestOf
 from distillkit.losses.cc import CC as CC
 from distillkit.losses.chunked_soft_targets import ChunkedSoftTargets as ChunkedSoftTargets
 from distillkit.losses.corrected_teacher import CorrectedTeacher as CorrectedTeacher

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Self
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
+from distillkit.errors import ConfigurationError
+from distillkit.layer_names import VOICES
 from distillkit.losses.base import Loss
 from distillkit.typing import Labels, Outputs
 
@@ -16,6 +20,15 @@ class Around(Loss):
     kind: str
     loss: Loss
     """The loss inside."""
+
+    @model_validator(mode="after")
+    def _members_are_asked_outside(self) -> Self:
+        if VOICES in self.loss.teacher_layers:
+            raise ConfigurationError(
+                f"{type(self).__name__} changes what the teacher says, and the loss inside asks each member "
+                f"of an Ensemble anew: put {type(self).__name__} inside, as in BestOf(loss=...)."
+            )
+        return self
 
     @property
     def is_mean_over_examples(self) -> bool:

@@ -60,7 +60,7 @@ class FeatureLoss(Loss):
                 raise ConfigurationError(
                     f"Layers are paired in order, and {of_student!r} are {len(left)} of the student "
                     f"({', '.join(left)}), {of_teacher!r} {len(right)} of the teacher ({', '.join(right)}): "
-                    "name them one by one."
+                    "name them one by one, and one that is to meet several in a loss for each."
                 )
             found += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
         return found

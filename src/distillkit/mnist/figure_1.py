@@ -9,20 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.evidence import METRICS, Evidence
-from distillkit.mnist.figure_style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    curve_table,
-    error_axis,
-    new_figure,
-    stamp,
-    subtitle,
-)
+from distillkit.mnist.figure_style import curve_table, error_axis, stamp, subtitle
 from distillkit.mnist.published import TEST_ERRORS, published_numbers
 
 _Dashes = Literal["-"] | tuple[float, Sequence[float]]

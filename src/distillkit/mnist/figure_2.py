@@ -12,19 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from distillkit.experiments.figure_style import GREY, INK, RED, new_figure
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.evidence import METRICS, Evidence, student_of
-from distillkit.mnist.figure_style import (
-    GREY,
-    INK,
-    RED,
-    curve_table,
-    error_axis,
-    mean_mark,
-    new_figure,
-    stamp,
-    subtitle,
-)
+from distillkit.mnist.figure_style import curve_table, error_axis, mean_mark, stamp, subtitle
 from distillkit.mnist.published import TEST_ERRORS, figure_2_id, published_numbers
 
 _ERRORS = METRICS[TEST_ERRORS]

@@ -7,9 +7,10 @@ import re
 import numpy as np
 from matplotlib.figure import Figure
 
+from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.evidence import METRICS, Evidence
-from distillkit.mnist.figure_style import BLUE, GREY, INK, ORANGE, new_figure, stamp, subtitle
+from distillkit.mnist.figure_style import stamp, subtitle
 from distillkit.mnist.published import TEST_ERRORS
 
 _ERRORS = METRICS[TEST_ERRORS]

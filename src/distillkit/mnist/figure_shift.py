@@ -9,19 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, RED, new_figure
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.evidence import METRICS, Evidence
-from distillkit.mnist.figure_style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    RED,
-    error_axis,
-    new_figure,
-    stamp,
-    subtitle,
-)
+from distillkit.mnist.figure_style import error_axis, stamp, subtitle
 from distillkit.mnist.published import PUBLISHED_SHIFTS, TEST_ERRORS, published_numbers
 
 _ERRORS = METRICS[TEST_ERRORS]

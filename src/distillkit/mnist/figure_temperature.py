@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from distillkit.experiments.figure_style import BLUE, GREY, new_figure
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.evidence import METRICS, Evidence
-from distillkit.mnist.figure_style import BLUE, GREY, new_figure, stamp, subtitle
+from distillkit.mnist.figure_style import stamp, subtitle
 from distillkit.mnist.published import TEST_ERRORS
 
 _ERRORS = METRICS[TEST_ERRORS]

@@ -8,19 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, RED, new_figure
 from distillkit.experiments.statistics import summarise
 from distillkit.mnist.evidence import METRICS, Evidence
-from distillkit.mnist.figure_style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    RED,
-    error_axis,
-    new_figure,
-    stamp,
-    subtitle,
-)
+from distillkit.mnist.figure_style import error_axis, stamp, subtitle
 from distillkit.mnist.published import TEST_ERRORS
 
 _ERRORS = METRICS[TEST_ERRORS]

@@ -9,13 +9,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from distillkit.experiments.atomic import write_atomically
+from distillkit.experiments.figure_style import figure_style, image
 from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.evidence import Evidence
 from distillkit.mnist.figure_1 import figure_1
 from distillkit.mnist.figure_2 import figure_2
 from distillkit.mnist.figure_ensemble import figure_ensemble
 from distillkit.mnist.figure_shift import figure_shift
-from distillkit.mnist.figure_style import figure_style, image
 from distillkit.mnist.figure_temperature import figure_temperature
 from distillkit.mnist.figure_unlabelled import figure_unlabelled
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional.precise import at_least_float32
-from distillkit.layer_names import layers_like
+from distillkit.layer_names import VOICES, layers_like
 from distillkit.losses import Loss
 from distillkit.typing import Examples, Outputs
 
@@ -62,7 +62,7 @@ class Case:
 
 def looks_at_layers(loss: Loss) -> bool:
     """Whether it is a loss on features."""
-    return bool(loss.student_layers or loss.teacher_layers)
+    return bool(loss.student_layers or _teacher_layers(loss))
 
 
 def case_for(loss: Loss, *, size: int = 6) -> Case:
@@ -117,18 +117,27 @@ def made(loss: Loss, case: Case) -> nn.Module | None:
     """What a loss learns between the sides of a case, as the Distiller makes it; always the same values."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        adapters = loss.adapters(student=said(loss, case), teacher=case.teacher)
+        adapters = loss.adapters(student=said(loss, case), teacher=taught(loss, case))
     return None if adapters is None else adapters.to(at_least_float32(case.student.logits).dtype)
 
 
 def value(loss: Loss, case: Case, adapters: nn.Module | None) -> Tensor:
     """The loss of a batch, at the end of a training."""
-    return loss.at(1)(student=said(loss, case, adapters), teacher=case.teacher, labels=case.labels)
+    return loss.at(1)(student=said(loss, case, adapters), teacher=taught(loss, case), labels=case.labels)
 
 
 def said(loss: Loss, case: Case, adapters: nn.Module | None = None) -> Outputs:
     """The student's side of a case, as the Distiller gives it to a loss."""
     return replace(case.student, adapters=adapters, examples=case.known() if loss.needs_examples else None)
+
+
+def taught(loss: Loss, case: Case) -> Outputs:
+    """The teacher's side; a loss that asks each of several finds two, of which one says the contrary."""
+    if VOICES not in loss.teacher_layers:
+        return case.teacher
+    answer = case.teacher.logits
+    voices = torch.stack([-answer, answer], dim=1)
+    return replace(case.teacher, features={**case.teacher.features, VOICES: voices})
 
 
 def close(one: Tensor, other: Tensor) -> bool:
@@ -152,7 +161,11 @@ def layer_names(patterns: Sequence[str]) -> list[str]:
 
 def paired_names(loss: Loss) -> tuple[list[str], list[str]]:
     """The layers of the student and, in the same order, of the teacher; one of a side not looked at."""
-    return layer_names(loss.student_layers) or ["unseen"], layer_names(loss.teacher_layers) or ["unseen"]
+    return layer_names(loss.student_layers) or ["unseen"], layer_names(_teacher_layers(loss)) or ["unseen"]
+
+
+def _teacher_layers(loss: Loss) -> list[str]:
+    return [layer for layer in loss.teacher_layers if layer != VOICES]
 
 
 def _takes(loss: Loss, case: Case) -> bool:

@@ -15,6 +15,7 @@ from distillkit.testing.case import (
     made,
     said,
     small_case_for,
+    taught,
     value,
 )
 from distillkit.testing.promise import promise
@@ -104,7 +105,7 @@ def adds_up(loss: Loss) -> None:
     case = case_for(loss)
     adapters = made(loss, case)
     student = said(loss, case, adapters)
-    parts = loss.at(1).contributions(student=student, teacher=case.teacher, labels=case.labels)
+    parts = loss.at(1).contributions(student=student, teacher=taught(loss, case), labels=case.labels)
     promise(all(part.shape == () for part in parts.values()), loss, "has contributions that are no scalars")
     total = torch.stack([*parts.values()]).sum()
     promise(close(total, value(loss, case, adapters)), loss, "its contributions do not add up to it")

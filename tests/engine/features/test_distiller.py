@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import logging
+from typing import Literal
 
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from distillkit import Distiller, Ensemble, TeacherCache, fit_together, losses, transfer_sets
+from distillkit import Distiller, TeacherCache, fit_together, losses, transfer_sets
 from distillkit.engine.order import epoch_order, epoch_seed
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
@@ -131,17 +132,63 @@ def test_a_frozen_layer_is_an_error(sides, data, apart):
         Distiller(**sides, loss=loss).step(data)
 
 
-def test_the_teacher_runs_live(counting, net, data, apart, caplog):
-    """In every epoch, whatever the views, and the log says why; a shared cache is left alone."""
-    cache = TeacherCache()
-    distiller = Distiller(
-        teacher=counting, student=net(2), loss=apart(layers={"3": "layer"}), teacher_cache=cache
-    )
+def test_what_small_layers_give_is_kept(counting, net, data, apart):
+    """No more numbers than the inputs have; a shared cache, which keeps logits, is left alone."""
+    loss = losses.WeightedSum(terms={"near": apart(layers={"3": "layer"}), "more": HINTON})
+    histories = []
+    for cache in (TeacherCache(), "off"):
+        counting.rows = 0
+        distiller = Distiller(
+            teacher=counting, student=net(2), loss=loss, teacher_cache=cache, precision="fp32"
+        )
+        histories.append(distiller.fit(data, epochs=3, batch_size=16))
+        # two for their shapes, eight that are asked again
+        assert counting.rows == 2 + (150 if cache == "off" else 8 + 50)
+        assert cache == "off" or repr(cache) == "TeacherCache(0 kept)"
+    pd.testing.assert_frame_equal(*histories, rtol=1e-5)
+
+
+def test_a_teacher_with_large_layers_runs_live(counting, net, data, apart, caplog):
+    """In every epoch, and the log says why; so does one whose views change."""
+    teacher = nn.Sequential(counting, nn.Linear(4, 8), nn.Linear(8, 4))
+    distiller = Distiller(teacher=teacher, student=net(2), loss=apart(layers={"0": "1"}))
     with caplog.at_level(logging.INFO, logger="distillkit"):
         distiller.fit(data, epochs=3)
-    assert counting.rows == 2 + 150  # two for their shapes
-    assert "The teacher runs live: the loss looks at its layers." in caplog.text
-    assert repr(cache) == "TeacherCache(0 kept)"
+    assert counting.rows == 2 + 8 + 150
+    assert "The teacher runs live: the loss looks at its layers, which give more than the in" in caplog.text
+
+
+def test_a_layer_without_a_row_an_example_is_not_kept(net, data):
+    """What it gives belongs to the batch, so the teacher runs live."""
+
+    class Spread(nn.Module):
+        def forward(self, x):
+            return x.std(dim=0)
+
+    class Measured(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.spread = net(1), Spread()
+
+        def forward(self, x):
+            self.spread(x)
+            return self.inner(x)
+
+    class Level(losses.Loss):
+        kind: Literal["level_for_a_test"] = "level_for_a_test"
+
+        @property
+        def teacher_layers(self):
+            return ("spread",)
+
+        def __call__(self, *, student, teacher, labels):
+            return (student.logits.std() - teacher.features["spread"].mean()).square()
+
+    histories = [
+        Distiller(teacher=Measured(), student=net(2), loss=Level(), teacher_cache=cache).fit(data, epochs=2)
+        for cache in ("auto", "off")
+    ]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
 
 
 def test_a_teacher_whose_layers_are_not_looked_at_runs_once(counting, net, data):
@@ -269,10 +316,3 @@ def test_a_stream_of_batches_is_looked_at_and_trained_on(net, data):
     distiller.fit(Stream(), epochs=2)
     assert seen == [20, 20, 30, 20, 30]
     assert distiller.adapters[0].out_features == 12
-
-
-def test_an_ensembles_members_have_layers_too(net, data, apart):
-    """By the names that the ensemble gives them."""
-    teacher = Ensemble([net(1), net(3)], average="probabilities")
-    distiller = Distiller(teacher=teacher, student=net(2), loss=apart(layers={"0": "members.1.0"}))
-    assert distiller.fit(data, epochs=2)["loss"].is_monotonic_decreasing

@@ -62,6 +62,14 @@ def test_scheduled_numbers_are_those_of_each_step(net, data, traced):
     assert_alike(fast, plain)
 
 
+def test_examples_may_have_weights(net, data, traced):
+    """They go into the loss, before the pass."""
+    weighted = (*data, torch.rand(len(data[0]), generator=torch.Generator().manual_seed(0)))
+    fast, plain = both(net, weighted)
+    assert traced
+    assert_alike(fast, plain)
+
+
 def test_without_clipping_only_the_last_digit_differs(net, data, traced):
     """No sum is taken in another order; torch's optimiser rounds a product and a sum at once."""
     optimizer = partial(torch.optim.SGD, lr=0.05)

@@ -27,9 +27,9 @@ def contract() -> ModuleType:
 EXAMPLES = {
     kind: stacked
     for kind, examples in contract().ON_LOGITS.items()
-    if (stacked := [one for one in examples if not one.learns and not one.schedules()])
+    if (stacked := [one for one in examples if not (one.learns or one.schedules() or one.teacher_layers)])
 }
-"""Students whose loss learns something itself or follows schedules are not stacked."""
+"""Students whose loss looks at layers, learns something itself or follows schedules are not stacked."""
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

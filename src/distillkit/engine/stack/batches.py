@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distillkit.engine.batch import Batch, rows_of
 from distillkit.engine.order import epoch_order
-from distillkit.engine.sources import ResidentSource
+from distillkit.engine.sources import ResidentSource, Source
 from distillkit.engine.stack.forward import Inputs
 from distillkit.engine.teacher_signal import CachedTeacher, TeacherSignal
 from distillkit.engine.views import viewed
@@ -45,6 +45,18 @@ class StackedBatch:
     labels: Tensor | None
     teacher: Tensor | None
     """`[students, batch, ..., classes]`; rows of students without a teacher are the first teacher's."""
+
+
+def obstacle_in(source: Source) -> str | None:
+    """What about data keeps students of them from a stack, as the rest of a sentence."""
+    if not isinstance(source, ResidentSource):
+        return "the data are no tensors"
+    if source.weighted:
+        return "the examples have weights"
+    labels = source.labels()
+    if labels is not None and labels.dim() > 1:
+        return "the examples have labels at many positions"
+    return None
 
 
 def changes_inputs(transfer_set: TransferSet) -> bool:

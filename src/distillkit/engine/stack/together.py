@@ -19,7 +19,7 @@ from distillkit.engine.selection import select
 from distillkit.engine.settings import whole_number
 from distillkit.engine.sources import ResidentSource
 from distillkit.engine.stack.architecture import fingerprint, obstacle
-from distillkit.engine.stack.batches import some_inputs
+from distillkit.engine.stack.batches import obstacle_in, some_inputs
 from distillkit.engine.stack.forward import Forward, forward_for
 from distillkit.engine.stack.optimizer import layout
 from distillkit.engine.stack.size import best_size
@@ -51,10 +51,10 @@ def fit_together(
     optimiser. They may differ in initial values, seed, teacher, loss, learning rate and all else that the
     optimiser is set to, schedule, clipping, transfer set (of equally many examples) and callbacks; each is
     clipped, stopped and found to have diverged on its own. What cannot be stacked is trained by `fit`: other
-    architectures by themselves, data that are no tensors, `compile="on"`, losses on features, with
-    schedules or that learn something themselves, float16 on CUDA, optimisers that mix numbers (such as Muon),
-    modules with hooks or tied weights, and any that torch cannot map or that a trial shows to give other
-    numbers. The log (`distillkit`, at level INFO) says which and why.
+    architectures by themselves, data that are no tensors, weighted examples, labels at many positions,
+    `compile="on"`, losses on features, with schedules or that learn something themselves, float16 on CUDA,
+    optimisers that mix numbers (such as Muon), modules with hooks or tied weights, and any that torch cannot
+    map or that a trial shows to give other numbers. The log (`distillkit`, at level INFO) says which and why.
 
     The numbers are those of `fit` but for rounding, since products are summed in another order. The masks of
     `nn.Dropout` are those of `fit` too for a stack of plain layers on a CPU; elsewhere each student draws its
@@ -129,8 +129,9 @@ class _Stacks:
             return []
         device = self._distillers[0].device
         source = as_source(self._train, device, batch_size=self._batch_size)
-        if not isinstance(source, ResidentSource):
-            logger.info("The students train one by one: the data are no tensors.")
+        reason = obstacle_in(source)
+        if reason is not None or not isinstance(source, ResidentSource):
+            logger.info("The students train one by one: %s.", reason)
             return []
         self._source = source
         self._test = None if self._evaluate_on is None else as_source(self._evaluate_on, device)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from distillkit.engine.callbacks import Callback, only_watched, tell
+from distillkit.engine.contributions import contributions_of
 from distillkit.engine.distiller import Distiller
 from distillkit.engine.evaluator import Evaluator
 from distillkit.engine.first_batch import check_contributions, check_outputs
@@ -34,7 +35,7 @@ from distillkit.engine.stack.optimizer import StackedOptimizer
 from distillkit.engine.stack.stepping import StackedStepping
 from distillkit.engine.stack.weights import StackedWeights
 from distillkit.engine.teacher_signal import TeacherSignal
-from distillkit.engine.update import contributions_of, explain_batch_of_one
+from distillkit.engine.update import explain_batch_of_one
 from distillkit.errors import ConfigurationError, DivergenceError
 from distillkit.typing import Outputs
 

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.mnist.experiments.seeds_drawn import Dashes, dots, lines, places
-from distillkit.mnist.figure_style import BLUE, GREY, INK, ORANGE, error_axis, new_figure
+from distillkit.mnist.figure_style import error_axis
 
 _COLOURS = {"centred": BLUE, "uncentred": ORANGE}
 _DASHES: Mapping[str, Dashes] = {"logits": "-", "weights": "--"}

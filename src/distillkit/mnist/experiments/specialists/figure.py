@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.mnist.experiments.seeds_drawn import dots, places
-from distillkit.mnist.figure_style import BLUE, GREY, INK, ORANGE, error_axis, new_figure
+from distillkit.mnist.figure_style import error_axis
 
 _SHOWN = {
     "generalist": ("generalist", GREY),

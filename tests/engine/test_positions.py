@@ -1,0 +1,94 @@
+"""Examples with a label at each of many positions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from distillkit import Distiller, fit_together, losses
+from distillkit.engine.positions import counted
+from distillkit.errors import ConfigurationError
+from distillkit.functional import next_token_labels
+from distillkit.losses import DKD, HardLabels, SoftTargets, WeightedSum
+from distillkit.typing import Outputs
+
+
+def sides(*shape: int) -> tuple[Outputs, Outputs]:
+    """Logits of both sides, and a feature."""
+    student, teacher = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    return Outputs(student, {"layer": student}), Outputs(teacher)
+
+
+def test_rows_that_count_are_kept_in_order() -> None:
+    """By a loop over positions; features stay whole."""
+    student, teacher = sides(2, 3, 4, 5)
+    labels = torch.randint(5, (2, 3, 4))
+    labels[0, 1] = labels[1, 2, 3] = -100
+    found, taught, kept = counted(student, teacher, labels)
+    places = [
+        place
+        for place in torch.cartesian_prod(*map(torch.arange, (2, 3, 4))).tolist()
+        if labels[*place] != -100
+    ]
+    assert torch.equal(found.logits, torch.stack([student.logits[*place] for place in places]))
+    assert taught is not None
+    assert torch.equal(taught.logits, torch.stack([teacher.logits[*place] for place in places]))
+    assert kept is not None
+    assert kept.tolist() == [int(labels[*place]) for place in places]
+    assert found.features is student.features
+
+
+@pytest.mark.parametrize("labels", [None, torch.tensor([-100, 1]), torch.zeros(2, 4, dtype=torch.long)])
+def test_everything_else_passes_as_it_is(labels: Tensor | None) -> None:
+    """No labels, one label an example, or shapes that do not fit."""
+    student, teacher = sides(2, 3) if labels is None or labels.dim() == 1 else sides(2, 3, 5)
+    assert counted(student, teacher, labels) == (student, teacher, labels)
+
+
+def test_one_label_an_example_must_be_a_class(net, data) -> None:
+    """−100 there is a mistake, as before."""
+    distiller = Distiller(teacher=net(1), student=net(2), loss=losses.hinton(4, 0.5))
+    with pytest.raises(ConfigurationError, match="got -100 to"):
+        distiller.step((data[0], torch.full_like(data[1], -100)))
+
+
+def test_a_language_model_learns_the_next_token() -> None:
+    """With moved labels the loss is that of logits and labels cut to fit, as it is usually written."""
+    student = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 9))
+    words = torch.randint(9, (4, 6))
+    labels = words.masked_fill(torch.arange(6) >= torch.tensor([[6], [3], [5], [2]]), -100)
+    with torch.no_grad():
+        logits = student(words)
+    expected = nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100
+    )
+    distiller = Distiller(teacher=None, student=student, loss=HardLabels(), precision="fp32")
+    found = distiller.step((words, next_token_labels(labels)))
+    assert float(found["hard_labels"]) == pytest.approx(float(expected), rel=1e-6)
+
+
+def by_position(seed: int) -> nn.Module:
+    """Gives `[batch, positions, 4]`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+
+
+def test_fit_together_leaves_out_the_same() -> None:
+    """What `fit` gives each student, whatever stands in the inputs where nothing counts."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(16, 3, 6, generator=generator)
+    labels = torch.randint(4, (16, 3), generator=generator)
+    labels[:, 2] = -100
+    other = inputs.clone()
+    other[:, 2] = 7.0
+
+    def distillers() -> list[Distiller]:
+        loss = WeightedSum(terms={"soft": SoftTargets(temperature=2), "dkd": DKD()})
+        return [Distiller(teacher=by_position(0), student=by_position(seed), loss=loss) for seed in (1, 2)]
+
+    together = fit_together(distillers(), (inputs, labels), epochs=2, batch_size=8, stack_size=2)
+    alone = [one.fit((other, labels), epochs=2, batch_size=8) for one in distillers()]
+    for one, expected in zip(together, alone, strict=True):
+        assert one["loss"].tolist() == pytest.approx(expected["loss"].tolist(), rel=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,13 +12,13 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _a_test_sees_the_kinds_that_ship_and_its_own() -> Iterator[None]:
-    """A loss or transfer set that one test defines is not there for the others."""
+    """A loss or transfer set that one test defines is not there for the others; an installed one is."""
     before = {root: dict(root._kinds) for root in _roots()}
     for root, kinds in before.items():
-        _replace(root, _shipped(kinds))
+        _replace(root, _shipped(root, kinds))
     yield
     for root in _roots():
-        _replace(root, before.get(root, _shipped(root._kinds)))
+        _replace(root, before.get(root, _shipped(root, root._kinds)))
 
 
 def _roots() -> Iterator[Any]:
@@ -28,8 +29,14 @@ def _roots() -> Iterator[Any]:
         )
 
 
-def _shipped(kinds: dict[str, Any]) -> dict[str, Any]:
-    return {kind: one for kind, one in kinds.items() if one.__module__.startswith("distillkit.")}
+def _shipped(root: Any, kinds: dict[str, Any]) -> dict[str, Any]:
+    others = {kind for kind, one in kinds.items() if not one.__module__.startswith("distillkit.")}
+    return {kind: one for kind, one in kinds.items() if kind not in others or kind in _installed(root)}
+
+
+@cache
+def _installed(root: Any) -> frozenset[str]:
+    return frozenset(root.plugins())
 
 
 def _replace(root: Any, kinds: dict[str, Any]) -> None:

@@ -25,16 +25,17 @@ INTENDED = {
         "correlation_distance", "decoupled_kl", "distillation_kl", "flow_distance", "gaussian_likelihood",
         "generalized_jsd", "hard_label_cross_entropy", "hierarchical_distance", "hint_regression",
         "logit_matching", "margin_distance", "multi_level_kd", "neighbour_divergence", "next_token_labels",
-        "normalized_kd", "random_integers", "relation_distance", "relational_angle", "relational_distance",
-        "reverse_gradient", "reverse_kl", "selectivity_distance", "similarity_distance", "standardize_logits",
-        "swap_wrong_predictions", "target_enhanced_cross_entropy", "top_k_kl", "virtual_teacher",
-        "weighted_soft_labels",
+        "noise_contrastive", "normalized_kd", "random_integers", "relation_distance", "relational_angle",
+        "relational_distance", "reverse_gradient", "reverse_kl", "selectivity_distance",
+        "similarity_distance", "standardize_logits", "swap_wrong_predictions",
+        "target_enhanced_cross_entropy", "top_k_kl", "virtual_teacher", "weighted_soft_labels",
     ],
     "distillkit.losses": [
-        "AT", "BestOf", "CC", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD", "FSP",
-        "FeatureLoss", "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss", "MLKD",
-        "Mutual", "NKD", "NST", "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP", "SoftTargets",
-        "Standardized", "TeacherFree", "TopKSoftTargets", "VID", "WSLD", "WeightedSum", "hinton",
+        "AT", "BestOf", "CC", "CRD", "CTKD", "ChunkedSoftTargets", "CorrectedTeacher", "DIST", "DKD",
+        "FSP", "FeatureLoss", "FitNet", "GeneralizedJSD", "HardLabels", "ICKD", "LogitMatching", "Loss",
+        "MLKD", "Mutual", "NKD", "NST", "OFA", "OFD", "PKT", "RKD", "ReverseKL", "ReviewKD", "SP",
+        "SoftTargets", "Standardized", "TeacherFree", "TopKSoftTargets", "VID", "WSLD", "WeightedSum",
+        "hinton",
     ],
     "distillkit.metrics": [
         "CalibrationBin", "Evaluation", "calibration_bins", "errors_by_class", "evaluate_logits",
@@ -42,11 +43,19 @@ INTENDED = {
         "teacher_agreement", "teacher_kl", "test_errors",
     ],
     "distillkit.schedules": ["Cosine", "Linear", "Schedule", "WarmUp"],
-    "distillkit.testing": ["check_loss"],
+    "distillkit.testing": [
+        "adds_up", "can_be_learnt", "check_loss", "checks_for", "examples_of", "explains_other_shapes",
+        "explains_vectors_and_tokens", "has_the_gradient_of_its_value", "ignores_autocast",
+        "ignores_the_batch_size", "ignores_the_order_of_classes", "ignores_the_order_of_examples",
+        "is_0_for_equal_layers", "is_0_for_one_class", "is_close_in_bfloat16",
+        "is_finite_for_equal_examples", "is_finite_for_extreme_features", "is_finite_for_extreme_logits",
+        "leads_to_the_teachers_answer", "leaves_its_inputs_alone", "refuses_other_examples",
+        "survives_files", "takes_tokens",
+    ],
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],
-    "distillkit.typing": ["Labels", "Logits", "LossFn", "Outputs"],
+    "distillkit.typing": ["Examples", "Labels", "Logits", "LossFn", "Outputs"],
 }  # fmt: skip
 
 SHOWN_BY_EXAMPLE = [

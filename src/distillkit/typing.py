@@ -17,6 +17,20 @@ Labels: TypeAlias = "Tensor"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Which examples a batch holds, and of which it was taken."""
+
+    numbers: Tensor
+    """Those of the batch, by their numbers in the data set, `[batch]`, int64."""
+    selected: Tensor
+    """Those that the student learns from, by the same numbers, `[selected]`, int64, without repeats."""
+    size: int
+    """How many the data set has, before a transfer set chooses; the numbers are in `[0, size)`."""
+    labels: Tensor | None = None
+    """The classes of the whole data set, `[size, ...]`; `None` where the student is to learn without."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
     """What one side, teacher or student, said of a batch."""
 
@@ -25,6 +39,8 @@ class Outputs:
     """What its layers gave, by module name, those alone that the loss looks at; each `[batch, ...]`."""
     adapters: nn.Module | None = None
     """What the loss learns itself, made by its `adapters`; the student's side alone has it."""
+    examples: Examples | None = None
+    """Which examples these are, where the loss `needs_examples`; the student's side alone has it."""
 
 
 class LossFn(Protocol):

@@ -17,6 +17,8 @@ from distillkit.engine import data_forms
 from distillkit.engine.example_weights import WeightedExamples
 from distillkit.errors import ConfigurationError
 from distillkit.schedules import Linear
+from distillkit.testing.case import case_for, made, said, taught
+from distillkit.testing.case import logits as two_sides
 from distillkit.typing import Outputs
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
@@ -32,8 +34,7 @@ def contract() -> Any:
 
 
 CONTRACT = contract()
-MEANS = [one for kind in CONTRACT.EXAMPLES.values() for one in kind if one.is_mean_over_examples]
-ON_FEATURES = [one for kind in CONTRACT.ON_FEATURES.values() for one in kind if one.is_mean_over_examples]
+MEANS = [one for one in (*CONTRACT.EVERY, *CONTRACT.VARIANTS) if one.is_mean_over_examples]
 
 
 @pytest.fixture
@@ -85,42 +86,32 @@ def test_whole_weights_are_examples_more_than_once(net, weighted, loss, optimize
     pd.testing.assert_frame_equal(sides[0][1], sides[1][1], rtol=1e-12)
 
 
-def by_loop(loss, student, teacher, labels, weights):
+def by_loop(loss, case, adapters, weights):
     """Σ w · l / Σ w, example by example, each a batch of one."""
     total = 0.0
     for number, weight in enumerate(weights):
-        one, other = (
-            Outputs(
-                said.logits[[number]], {name: rows[[number]] for name, rows in said.features.items()}, learnt
-            )
-            for said, learnt in ((student, student.adapters), (teacher, None))
-        )
-        total = total + weight * loss(student=one, teacher=other, labels=labels[[number]])
+        one = case.rows([number])
+        student, teacher = said(loss, one, adapters), taught(loss, one)
+        total = total + weight * loss(student=student, teacher=teacher, labels=one.labels)
     return total / weights.sum()
 
 
-@pytest.mark.parametrize("loss", [*MEANS, *ON_FEATURES], ids=repr)
+@pytest.mark.parametrize("loss", MEANS, ids=repr)
 def test_every_mean_over_examples_can_be_weighted(loss):
     """All at once, with the value and the gradients of a slow loop."""
     weights = torch.tensor([0.0, 1.0, 0.25, 3.0, 2.0, 0.5], dtype=torch.float64)
-    if loss in ON_FEATURES:
-        maps = CONTRACT.maps()
-        moving = CONTRACT.leaves(maps[0])
-        adapters = CONTRACT.made(loss, *maps)
-        student, teacher, labels = CONTRACT.sides_of(moving, maps[1], adapters)
-        leaves = [moving[name] for name in student.features]
-    else:
-        logits, said, labels = CONTRACT.batch()
-        leaves = [logits.requires_grad_()]
-        student, teacher = CONTRACT.outputs(loss, logits, said)
-        adapters = None if student.adapters is None else student.adapters.double()
+    case = case_for(loss)
+    adapters = made(loss, case)
+    moving = case.moving()
+    student, teacher, labels = said(loss, moving, adapters), taught(loss, moving), moving.labels
+    leaves = moving.leaves()
     loss = loss.at(0.5)
     leaves += [] if adapters is None else list(adapters.parameters())
     weighting = WeightedExamples()
     parts = weighting(loss, student=student, teacher=teacher, labels=labels, weights=weights)
     assert weighting._mapped
     assert parts.keys() == loss.contributions(student=student, teacher=teacher, labels=labels).keys()
-    found, expected = sum(parts.values()), by_loop(loss, student, teacher, labels, weights)
+    found, expected = sum(parts.values()), by_loop(loss, moving, adapters, weights)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
     gradients = [torch.autograd.grad(one, leaves, allow_unused=True) for one in (found, expected)]
     for one, other in zip(*gradients, strict=True):
@@ -131,7 +122,8 @@ def test_every_mean_over_examples_can_be_weighted(loss):
 
 def test_weights_by_class_are_those_of_torch():
     """Cross-entropy with a weight for each class, which torch divides by Σ w as well."""
-    logits, _, labels = CONTRACT.batch()
+    case = two_sides()
+    logits, labels = case.student.logits, case.labels
     of_classes = torch.tensor([0.5, 1.0, 0.0, 3.0, 2.0], dtype=torch.float64)
     parts = WeightedExamples()(
         losses.HardLabels(),

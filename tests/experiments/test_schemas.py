@@ -26,7 +26,7 @@ epochs: 2
 """
 
 TYPES = {"object": dict, "array": list, "string": str, "null": type(None), "boolean": bool}
-ANNOTATIONS = {"$defs", "$schema", "default", "description", "format", "title"}
+ANNOTATIONS = {"$defs", "$schema", "default", "description", "examples", "format", "title"}
 
 
 def fits(value: Any, schema: Any, whole: dict[str, Any]) -> bool:
@@ -186,3 +186,15 @@ def test_classes_of_one_name_are_kept_apart() -> None:
     assert fits(run_with(loss={"kind": "nested_for_a_test", "inner": {"sharpness": 1}}), schema, schema)
     assert fits(run_with(), schema, schema)
     assert not fits(run_with(loss={"kind": "nested_for_a_test", "inner": {"temperature": 1}}), schema, schema)
+
+
+def test_examples_of_settings_fit() -> None:
+    """What a field's own examples show an editor is valid where it stands."""
+    whole = schema_of().schema
+    shown = 0
+    for name, schema in whole["$defs"].items():
+        for field in schema.get("properties", {}).values():
+            for example in field.get("examples", []):
+                assert fits(example, field, whole), name
+                shown += 1
+    assert shown > 0

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from distillkit.errors import ConfigurationError
 from distillkit.functional import hard_label_cross_entropy
 
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
@@ -57,3 +58,9 @@ def test_contradicted_certainty_is_finite() -> None:
     """Logits of ±10,000 on the wrong class give a finite loss."""
     wrong = torch.tensor([[1e4, -1e4]])
     assert hard_label_cross_entropy(student=wrong, labels=torch.tensor([1])).item() == pytest.approx(2e4)
+
+
+def test_labels_of_another_shape_are_refused() -> None:
+    """A label an example is not one a token."""
+    with pytest.raises(ConfigurationError, match=r"each row of logits, \[2, 3\]; got \[2\]"):
+        hard_label_cross_entropy(student=LOGITS.view(2, 3, 5), labels=LABELS[:2])

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import distillkit
+from distillkit.losses import LogitMatching
+from distillkit.testing import checks_for
 
 PACKAGE = Path(__file__).parent / "third_party"
 SOURCE = Path(distillkit.__file__).parents[1]
@@ -138,18 +140,16 @@ def test_both_ways_to_install_are_alike(installed: Path, tmp_path: Path) -> None
 
 
 def test_from_python(installed: Path, folder: Path) -> None:
-    """Imported or named, in a sum, in a training; and it keeps every loss's promises."""
+    """Imported or named, in a sum, in a training."""
     program = """
 import sys
 from distillkit import Distiller, losses
-from distillkit.testing import check_loss
 
 loss = losses.Loss.from_dict({"kind": "cosine_targets", "temperature": 2})
 from cosine_targets import CosineTargets
 from models import data, net
 
 assert loss == CosineTargets(temperature=2)
-check_loss(loss)
 mixed = losses.WeightedSum(terms={"angle": loss, "hard": losses.HardLabels()})
 train, test = data()
 history = Distiller(teacher=net(16), student=net(4), loss=mixed).fit(train, epochs=1)
@@ -158,6 +158,33 @@ assert "broken_package" not in sys.modules
 """
     done = python(installed, folder, "-c", program)
     assert done.returncode == 0, done.stderr
+
+
+def test_its_own_tests_hold_it_to_the_contract(installed: Path, folder: Path) -> None:
+    """By one line; a program of its author's."""
+    shutil.copytree(PACKAGE / "tests", folder / "tests")
+    done = python(installed, folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+
+
+def test_ours_hold_it_to_the_contract(installed: Path, folder: Path) -> None:
+    """Each promise of every loss, without a word about it; the plug-in that is broken is told by one test."""
+    contract = Path(__file__).parents[1] / "losses" / "test_contract.py"
+    command = (
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(contract),
+        "-k",
+        "CosineTargets or plug_in",
+    )
+    done = python(installed, folder, *command)
+    assert f"1 failed, {len(checks_for(LogitMatching()))} passed" in done.stdout, done.stdout
+    assert "test_every_plug_in_can_be_loaded" in done.stdout
+    assert "could not be loaded: SystemExit('no licence')" in done.stdout
 
 
 def test_from_a_run_file(installed: Path, folder: Path) -> None:

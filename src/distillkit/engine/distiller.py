@@ -19,6 +19,7 @@ from distillkit.engine.evaluator import Evaluator, all_logits
 from distillkit.engine.features.adapters import meet
 from distillkit.engine.features.captures import captures_for
 from distillkit.engine.first_batch import check_devices, check_optimizer
+from distillkit.engine.numbering import Numbering, numbering_for, refuse_unnumbered
 from distillkit.engine.one_pass.stepping import one_pass_pays
 from distillkit.engine.order import epoch_seed
 from distillkit.engine.precision import PrecisionName, resolve_precision
@@ -37,10 +38,12 @@ from distillkit.engine.settings import (
     schedule_for,
     whole_number,
 )
+from distillkit.engine.sources import Source
 from distillkit.engine.teacher_cache import TeacherCache
 from distillkit.engine.teacher_signal import (
     LiveTeacher,
     TeacherCacheMode,
+    TeacherSignal,
     cache_for,
     refuse_unsound_cache,
     teacher_signal,
@@ -184,22 +187,13 @@ class Distiller:
         with own_randomness(self.seed, self.device):
             selected = select(source, self.transfer_set)
             evaluator = None if evaluate_on is None else self._evaluator(evaluate_on)
-            signal = None
-            if self.teacher is not None:
-                signal = teacher_signal(
-                    self.teacher,
-                    source,
-                    selected=selected,
-                    transfer_set=self.transfer_set,
-                    precision=self.precision,
-                    cache=self.teacher_cache,
-                    capture=self.captures.teacher,
-                )
+            signal = None if self.teacher is None else self._signal(self.teacher, source, selected)
+            numbers = numbering_for(self.captures, source, selected, self.transfer_set, self.device)
             if self.captures and not self.met:
                 some = source.batches(None if selected is None else selected[:2])
-                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None))
+                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None), numbers)
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
-        update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs))
+        update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs), numbers=numbers)
         course = course_for(self.loss, epochs=epochs, steps=steps)
         self.stopping = False
         tell(self, "on_fit_start", epochs, steps)
@@ -245,6 +239,7 @@ class Distiller:
                     "use fit(), or leave transfer_set out and choose the examples yourself."
                 )
             check_devices(self.student, self.teacher, self.device)
+            refuse_unnumbered(self.captures)
             if self.captures and not self.met:
                 with own_randomness(self.seed, self.device):
                     meet(self, moved)
@@ -276,7 +271,13 @@ class Distiller:
     def _evaluator(self, data: Any) -> Evaluator:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
 
-    def _make_update(self, steps: int, *, one_pass: bool = False) -> Update:
+    def _signal(self, teacher: nn.Module, source: Source, selected: Tensor | None) -> TeacherSignal:
+        return teacher_signal(
+            teacher, source, selected=selected, transfer_set=self.transfer_set, precision=self.precision,
+            cache=self.teacher_cache, capture=self.captures.teacher,
+        )  # fmt: skip
+
+    def _make_update(self, steps: int, *, one_pass: bool = False, numbers: Numbering | None = None) -> Update:
         adapters = [] if self.adapters is None else [self.adapters]
         check_optimizer(self.optimizer, nn.ModuleList([self.student, *adapters]))
         forward = forward_of(self.student, self.compile, steps, self.device)
@@ -291,6 +292,7 @@ class Distiller:
             one_pass=one_pass,
             capture=self.captures.student,
             adapters=self.adapters,
+            numbering=numbers,
         )
 
     def _one_pass(self, steps: int) -> bool:

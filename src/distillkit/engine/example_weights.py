@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -68,12 +69,13 @@ class _Examples:
     def __init__(
         self, loss: LossFn, student: Outputs, teacher: Outputs | None, labels: Tensor | None
     ) -> None:
-        self._loss, self._adapters = loss, student.adapters
+        self._loss, self._adapters, self._known = loss, student.adapters, student.examples
         self._whole = student, teacher, labels
         self._parts: tuple[Any, ...] = (
             (student.logits, dict(student.features)),
             None if teacher is None else (teacher.logits, dict(teacher.features)),
             labels,
+            None if student.examples is None else student.examples.numbers,
         )
 
     def all_at_once(self) -> Each:
@@ -114,10 +116,15 @@ class _Examples:
             "out."
         )
 
-    def _of_one(self, student: Any, teacher: Any, labels: Tensor | None) -> dict[str, Tensor]:
+    def _of_one(
+        self, student: Any, teacher: Any, labels: Tensor | None, number: Tensor | None
+    ) -> dict[str, Tensor]:
+        of_student = _outputs_of_one(student, self._adapters)
+        if self._known is not None and number is not None:
+            of_student = replace(of_student, examples=replace(self._known, numbers=number.unsqueeze(0)))
         return contributions_of(
             self._loss,
-            student=_outputs_of_one(student, self._adapters),
+            student=of_student,
             teacher=None if teacher is None else _outputs_of_one(teacher),
             labels=None if labels is None else labels.unsqueeze(0),
         )

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -17,6 +18,7 @@ from distillkit.engine.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.example_weights import WeightedExamples
 from distillkit.engine.features.capture import Capture, outputs_of
 from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
+from distillkit.engine.numbering import Numbering
 from distillkit.engine.one_pass.stepping import TakingOver
 from distillkit.engine.positions import counted
 from distillkit.engine.precision import Precision
@@ -43,8 +45,9 @@ class Update:
         one_pass: bool = False,
         capture: Capture | None = None,
         adapters: nn.Module | None = None,
+        numbering: Numbering | None = None,
     ) -> None:
-        self._capture, self._adapters = capture, adapters
+        self._capture, self._adapters, self._numbering = capture, adapters, numbering
         self._columns = tuple(loss.schedules()) if isinstance(loss, Loss) else ()
         self._forward, self._loss, self._precision = forward, loss, precision
         # a compiled student draws as its compiler says
@@ -112,6 +115,9 @@ class Update:
                 check_contributions(contributions, self._columns)
                 self._checked = True
             self._stepping.back(reduce(add, contributions.values()))
+        if self._adapters is not None and isinstance(self._loss, Loss):
+            with torch.no_grad(), self._precision.autocast():
+                self._loss.remember(student=student, teacher=teacher, labels=labels)
         self._stepping.step()
         if self._first_of_epoch and self._taking_over is not None:
             self._stepping = self._taking_over(batch.inputs) or self._plain
@@ -132,6 +138,8 @@ class Update:
         except ValueError as error:
             explain_batch_of_one(error)
             raise
+        if self._numbering is not None:
+            said = self._numbering(said, batch)
         return said if self._adapters is None else replace(said, adapters=self._adapters)
 
 

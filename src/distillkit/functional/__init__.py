@@ -23,6 +23,7 @@ from distillkit.functional.margin_distance import margin_distance as margin_dist
 from distillkit.functional.multi_level_kd import multi_level_kd as multi_level_kd
 from distillkit.functional.neighbour_divergence import neighbour_divergence as neighbour_divergence
 from distillkit.functional.next_token_labels import next_token_labels as next_token_labels
+from distillkit.functional.noise_contrastive import noise_contrastive as noise_contrastive
 from distillkit.functional.normalized_kd import normalized_kd as normalized_kd
 from distillkit.functional.relation_distance import relation_distance as relation_distance
 from distillkit.functional.relational_distances import relational_angle as relational_angle

@@ -15,12 +15,21 @@ def as_rows(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ConfigurationError: They are not of the same examples.
     """
+    refuse_other_examples(student, teacher)
+    return at_least_float32(student).flatten(1), at_least_float32(teacher).flatten(1)
+
+
+def refuse_other_examples(student: Tensor, teacher: Tensor) -> None:
+    """Refuse features that are not `[batch, ...]` of the same examples.
+
+    Raises:
+        ConfigurationError: Names both shapes.
+    """
     if student.dim() < 2 or teacher.dim() < 2 or len(student) != len(teacher):
         raise ConfigurationError(
             "Features of both sides need one row an example, of the same examples; got "
             f"{list(student.shape)} and {list(teacher.shape)}."
         )
-    return at_least_float32(student).flatten(1), at_least_float32(teacher).flatten(1)
 
 
 def as_maps(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

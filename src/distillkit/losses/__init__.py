@@ -6,6 +6,7 @@ from distillkit.losses.best_of import BestOf as BestOf
 from distillkit.losses.cc import CC as CC
 from distillkit.losses.chunked_soft_targets import ChunkedSoftTargets as ChunkedSoftTargets
 from distillkit.losses.corrected_teacher import CorrectedTeacher as CorrectedTeacher
+from distillkit.losses.crd import CRD as CRD
 from distillkit.losses.ctkd import CTKD as CTKD
 from distillkit.losses.dist import DIST as DIST
 from distillkit.losses.dkd import DKD as DKD

@@ -55,6 +55,11 @@ class Around(Loss):
         """As the loss inside."""
         return self.loss.learns
 
+    @property
+    def needs_examples(self) -> bool:
+        """As the loss inside."""
+        return self.loss.needs_examples
+
     @abstractmethod
     def seen(
         self, student: Outputs, teacher: Outputs | None, labels: Labels | None
@@ -76,3 +81,8 @@ class Around(Loss):
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """What the loss inside learns."""
         return self.loss.adapters(student=student, teacher=teacher)
+
+    def remember(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> None:
+        """As the loss inside, of what that one sees."""
+        student, teacher = self.seen(student, teacher, labels)
+        self.loss.remember(student=student, teacher=teacher, labels=labels)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
 from distillkit.schedules import Schedule
-from distillkit.typing import Labels, Logits, Outputs
+from distillkit.typing import Examples, Labels, Logits, Outputs
 
 _P = TypeVar("_P", bound=Policy)
 
@@ -77,6 +77,22 @@ class Loss(Policy):
         return None
 
     @property
+    def needs_examples(self) -> bool:
+        """Whether it needs to know which examples a batch holds; by default not.
+
+        They are in `student.examples` then, also where `adapters` sees it.
+        """
+        return False
+
+    def remember(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> None:
+        """Note down, in what `adapters` made, a batch that was learnt from; by default nothing.
+
+        The Distiller calls it after the gradients of each batch and before the step, without gradients, if
+        the loss learns something. The loss itself changes nothing when it is called.
+        """
+        return
+
+    @property
     def learns(self) -> bool:
         """Whether it may learn something itself; by default, where its class says what by `adapters`."""
         return type(self).adapters is not Loss.adapters
@@ -118,6 +134,19 @@ class Loss(Policy):
                 "Outputs(..., adapters=...)."
             )
         return student.adapters
+
+    def known_examples(self, student: Outputs) -> Examples:
+        """Which examples a batch holds.
+
+        Raises:
+            ConfigurationError: It is not known.
+        """
+        if student.examples is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} needs to know which examples a batch holds, and nobody says: train "
+                "by Distiller.fit(), or give the numbers to Outputs(..., examples=...)."
+            )
+        return student.examples
 
     def teacher_logits(self, teacher: Outputs | None) -> Logits:
         """The teacher's logits.

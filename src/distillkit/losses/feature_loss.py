@@ -30,7 +30,9 @@ class FeatureLoss(Loss):
     """
 
     kind: str
-    layers: dict[str, str] = Field(min_length=1)
+    layers: dict[str, str] = Field(
+        min_length=1, examples=[{"layer3": "stages.3", "layer4": "stages.4"}, {"layer*": "stages.*"}]
+    )
     """Module names, student's layer to teacher's; patterns as `layer*` pair what they find, in order."""
 
     @property

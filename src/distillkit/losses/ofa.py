@@ -46,7 +46,7 @@ class OFA(Loss):
     """
 
     kind: Literal["ofa"] = "ofa"
-    layers: tuple[str, ...] = Field(min_length=1)
+    layers: tuple[str, ...] = Field(min_length=1, examples=[("layer4",), ("layer*",)])
     """The student's layers, module names or patterns as `layer*`."""
     gamma: NonNegativeFloat = 1.0
     """γ ≥ 0; larger sharpens on what the teacher has right."""

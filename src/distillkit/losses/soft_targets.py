@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import distillation_kl
@@ -26,7 +27,7 @@ class SoftTargets(Loss):
     """
 
     kind: Literal["soft_targets"] = "soft_targets"
-    temperature: Temperature
+    temperature: Temperature = Field(examples=[1.0, 20.0])
     """T > 0 by which both sides' logits are divided before the softmax; larger is softer."""
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:

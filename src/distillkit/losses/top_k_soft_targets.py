@@ -29,7 +29,7 @@ class TopKSoftTargets(Loss):
     """
 
     kind: Literal["top_k_soft_targets"] = "top_k_soft_targets"
-    k: int = Field(ge=1)
+    k: int = Field(ge=1, examples=[2, 50])
     """Classes of each row that are told apart; all where there are fewer."""
     temperature: Temperature = 1.0
     """T > 0 by which both sides' logits are divided before the softmax."""

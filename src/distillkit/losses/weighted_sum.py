@@ -36,7 +36,10 @@ class WeightedSum(Loss):
     """
 
     kind: Literal["weighted_sum"] = "weighted_sum"
-    terms: dict[str, Loss] = Field(min_length=1)
+    terms: dict[str, Loss] = Field(
+        min_length=1,
+        examples=[{"soft": {"kind": "soft_targets", "temperature": 4.0}, "hard": {"kind": "hard_labels"}}],
+    )
     """The losses by name."""
     weights: dict[str, Weight] = Field(default_factory=_all_the_same)
     """Their weights by the same names, each ≥ 0; all 1 where none are given."""
@@ -67,6 +70,11 @@ class WeightedSum(Loss):
     def learns(self) -> bool:
         """Whether any term of weight above 0 does."""
         return any(term.learns for term in self._counted().values())
+
+    @property
+    def needs_examples(self) -> bool:
+        """Whether any term of weight above 0 does."""
+        return any(term.needs_examples for term in self._counted().values())
 
     @property
     def student_layers(self) -> tuple[str, ...]:
@@ -108,6 +116,12 @@ class WeightedSum(Loss):
             name: self.weights[name] * counted[name](student=own, teacher=teacher, labels=labels)
             for name, own in zip(counted, _with_their_adapters(student, len(counted)), strict=True)
         }
+
+    def remember(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> None:
+        """Each term of weight above 0, in what that one learns."""
+        counted = self._counted()
+        for term, own in zip(counted.values(), _with_their_adapters(student, len(counted)), strict=True):
+            term.remember(student=own, teacher=teacher, labels=labels)
 
     def _counted(self) -> dict[str, Loss]:
         return {

@@ -26,7 +26,7 @@ def contract() -> ModuleType:
 
 EXAMPLES = {
     kind: stacked
-    for kind, examples in contract().EXAMPLES.items()
+    for kind, examples in contract().ON_LOGITS.items()
     if (stacked := [one for one in examples if not (one.learns or one.schedules() or one.teacher_layers)])
 }
 """Students whose loss looks at layers, learns something itself or follows schedules are not stacked."""

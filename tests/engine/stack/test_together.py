@@ -127,7 +127,7 @@ def contract_examples():
     spec.loader.exec_module(module)
     return {
         kind: examples
-        for kind, examples in module.EXAMPLES.items()
+        for kind, examples in module.ON_LOGITS.items()
         if not all(one.learns or one.schedules() or one.teacher_layers for one in examples)
     }
 

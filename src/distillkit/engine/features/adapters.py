@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from distillkit.engine.batch import Batch
 from distillkit.engine.features.capture import outputs_of
 from distillkit.engine.modes import mode
+from distillkit.engine.numbering import Numbering
 from distillkit.engine.settings import (
     OptimizerFactory,
     Schedule,
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("distillkit")
 
 
-def meet(distiller: Distiller, batch: Batch | None) -> None:
+def meet(distiller: Distiller, batch: Batch | None, numbering: Numbering | None = None) -> None:
     """Make what a Distiller's loss learns, now that there is a batch; its optimiser trains that too.
 
     Initial values come from torch's generator. An empty stream, which has no batch, changes nothing.
     """
     if batch is None or not isinstance(distiller.loss, Loss):
         return
-    adapters = adapters_for(distiller.loss, batch, distiller)
+    adapters = adapters_for(distiller.loss, batch, distiller, numbering)
     if adapters is not None:
         distiller.optimizer, distiller.schedule = trained_with(
             distiller.student, adapters, *distiller.given, distiller.schedule_unit
@@ -45,7 +46,9 @@ def meet(distiller: Distiller, batch: Batch | None) -> None:
     distiller.adapters, distiller.met = adapters, True
 
 
-def adapters_for(loss: Loss, batch: Batch, distiller: Distiller) -> nn.Module | None:
+def adapters_for(
+    loss: Loss, batch: Batch, distiller: Distiller, numbering: Numbering | None
+) -> nn.Module | None:
     """What a loss learns between the layers of both sides; `None` of one that learns nothing.
 
     Both answer the batch once, in evaluation mode and without gradients, for the shapes of what their layers
@@ -55,6 +58,8 @@ def adapters_for(loss: Loss, batch: Batch, distiller: Distiller) -> nn.Module | 
     precision, captures = distiller.precision, distiller.captures
     with mode(student, training=False), torch.no_grad(), precision.autocast():
         of_student = outputs_of(student, batch.inputs, "The student", captures.student)
+    if numbering is not None:
+        of_student = numbering(of_student, batch)
     live = None if teacher is None else LiveTeacher(teacher, precision, captures.teacher)
     of_teacher = None if live is None else live(batch)
     made = loss.adapters(student=of_student, teacher=of_teacher)

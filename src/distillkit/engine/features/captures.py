@@ -22,12 +22,14 @@ class Captures:
     Attributes:
         learns: Whether the loss learns something itself, which is made when there is a batch.
         scheduled: Whether the loss has other numbers at each step.
+        numbered: Whether the loss needs to know which examples a batch holds.
     """
 
     student: Capture | None = None
     teacher: Capture | None = None
     learns: bool = False
     scheduled: bool = False
+    numbered: bool = False
 
     def __bool__(self) -> bool:
         return self.looks or self.learns
@@ -43,7 +45,9 @@ class Captures:
             return "its loss follows schedules"
         if self.looks:
             return "its loss looks at features"
-        return "its loss learns something itself" if self.learns else None
+        if self.learns:
+            return "its loss learns something itself"
+        return "its loss needs to know which examples a batch holds" if self.numbered else None
 
     def compile_mode(self, asked: CompileMode) -> CompileMode:
         """How updates are compiled: as asked, and not at all where hooks or new numbers have to be seen."""
@@ -51,6 +55,12 @@ class Captures:
             logger.warning(
                 "The updates are not recorded as CUDA graphs: the loss follows schedules, and a recording "
                 "would keep the numbers of one step."
+            )
+            return "off"
+        if asked == "graphs" and self.numbered:
+            logger.warning(
+                "The updates are not recorded as CUDA graphs: the loss needs to know which examples a batch "
+                "holds, and a recording would keep those of one."
             )
             return "off"
         if not self or asked == "off":
@@ -80,4 +90,5 @@ def captures_for(loss: LossFn, *, student: nn.Module, teacher: nn.Module | None)
         else None,
         learns=loss.learns,
         scheduled=bool(loss.schedules()),
+        numbered=loss.needs_examples,
     )

@@ -69,6 +69,7 @@ RECIPES: Mapping[str, Recipe] = {
     "pkt": Recipe({"layers": POOLED}, weight=30_000 / BATCH_SIZE),
     "rkd": Recipe({"layers": POOLED}),
     "cc": Recipe({"layers": POOLED}),
+    "crd": Recipe({"layers": POOLED}, weight=0.8),
     "ofd": Recipe({"layers": BEFORE_RELU}),
     # what is made for several networks
     "best_of": Recipe(hard_label_weight=0.0, teachers=2),

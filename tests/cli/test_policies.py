@@ -24,9 +24,26 @@ def call(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize(("command", "family"), [("losses", Loss), ("transfer-sets", TransferSet)])
-def test_every_kind_is_listed_with_its_fields(command: str, family: type[Loss | TransferSet]) -> None:
-    """In at most 80 columns, with no name or default cut off."""
+def test_every_kind_is_listed_with_a_sentence(command: str, family: type[Loss | TransferSet]) -> None:
+    """In at most 80 columns, and how to see more is said on stderr."""
     outcome = call(command)
+    assert outcome.exit_code == 0, outcome.output
+    assert max(map(len, outcome.stdout.splitlines())) <= 80
+    assert "…" not in outcome.stdout
+    assert outcome.stdout.count("built in") == 1
+    text = " ".join(outcome.stdout.split())
+    for kind in family.kinds():
+        summary = (family.kind_class(kind).__doc__ or "").partition("\n")[0]
+        assert f" {kind} {summary}" in text
+    assert f"distillkit {command} KIND" in outcome.stderr
+
+
+@pytest.mark.parametrize(("command", "family"), [("losses", Loss), ("transfer-sets", TransferSet)])
+def test_kinds_that_are_named_are_shown_with_their_fields(
+    command: str, family: type[Loss | TransferSet]
+) -> None:
+    """In at most 80 columns, with no name or default cut off."""
+    outcome = call(command, *family.kinds())
     assert outcome.exit_code == 0, outcome.output
     assert max(map(len, outcome.stdout.splitlines())) <= 80
     assert "…" not in outcome.stdout
@@ -50,6 +67,14 @@ def test_json_has_the_schema_of_every_kind(command: str, family: type[Loss | Tra
         assert one["problem"] is None
         for name, field in one["schema"]["properties"].items():
             assert name == "kind" or field["description"]
+
+
+def test_a_kind_that_is_not_there_is_an_error() -> None:
+    """Which says what was probably meant; a kind that is there is the only one in the JSON."""
+    outcome = call("losses", "soft_target")
+    assert outcome.exit_code == 2
+    assert "did you mean 'soft_targets'" in outcome.stderr
+    assert [one["kind"] for one in json.loads(call("losses", "dkd", "--json").stdout)] == ["dkd"]
 
 
 @pytest.fixture
@@ -83,12 +108,15 @@ def test_plugins_are_listed_with_their_package(plugin_package: str, monkeypatch:
     outcome = call("losses")
     assert outcome.exit_code == 0, outcome.output
     text = " ".join(outcome.stdout.split())
-    assert f"listed_for_a_test {plugin_package} What a plug-in does." in text
-    assert "sharpness number 2.5 How sharp it is." in text
-    assert f"broken_for_a_test {plugin_package} cannot be used:" in text
+    assert f"{plugin_package} broken_for_a_test cannot be used:" in text
     assert "no_such_module_at_all" in text
-    assert f"wrong_for_a_test {plugin_package} cannot be used:" in text
-    assert "soft_targets built in" in text
+    assert "listed_for_a_test What a plug-in does." in text
+    assert "wrong_for_a_test cannot be used:" in text
+    assert text.startswith("built in")
+    shown = " ".join(call("losses", "listed_for_a_test", "broken_for_a_test").stdout.split())
+    assert f"listed_for_a_test {plugin_package} What a plug-in does." in shown
+    assert "sharpness number 2.5 How sharp it is." in shown
+    assert f"broken_for_a_test {plugin_package} cannot be used:" in shown
     listed = {one["kind"]: one for one in json.loads(call("losses", "--json").stdout)}
     assert "no_such_module_at_all" in listed["broken_for_a_test"]["problem"]
     assert listed["listed_for_a_test"]["source"] == plugin_package

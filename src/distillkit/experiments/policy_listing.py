@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any
 
 from pydantic import PydanticUserError
+from pydantic_core import to_jsonable_python
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
+
+BUILT_IN = "built in"
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class FieldDescription:
     type: str
     """What may stand in a file, in words: `number > 0`, `list of integer ≥ 0`."""
     default: str
-    """As YAML or JSON writes it; `required` where there is none."""
+    """As JSON writes it; `required` where there is none."""
     description: str
 
 
@@ -41,18 +46,28 @@ class PolicyDescription:
     """Why it cannot be used, or not from a file; then it has no fields."""
 
 
-def describe_family(family: type[Policy]) -> list[PolicyDescription]:
+def describe_family(family: type[Policy], kinds: Sequence[str] = ()) -> list[PolicyDescription]:
     """Every kind of a family: built in, installed as a plug-in, or defined so far; by name.
 
     A plug-in that cannot be loaded is described by its reason.
 
+    Args:
+        family: `Loss` or `TransferSet`.
+        kinds: Describe these alone, in this order.
+
+    Raises:
+        ConfigurationError: There is no such kind.
+
     Example:
         >>> from distillkit.losses import Loss
-        >>> next(loss.fields for loss in describe_family(Loss) if loss.kind == "soft_targets")[0].type
+        >>> describe_family(Loss, ["soft_targets"])[0].fields[0].type
         'number > 0 or Schedule'
     """
-    plugins = family.plugins()
-    return [_describe(family, kind, plugins.get(kind)) for kind in family.kinds()]
+    plugins, there = family.plugins(), family.kinds()
+    for kind in kinds:
+        if kind not in there:
+            family.kind_class(kind)  # raises, and says what was probably meant
+    return [_describe(family, kind, plugins.get(kind)) for kind in kinds or there]
 
 
 def _describe(family: type[Policy], kind: str, plugin: EntryPoint | None) -> PolicyDescription:
@@ -83,7 +98,7 @@ def _describe(family: type[Policy], kind: str, plugin: EntryPoint | None) -> Pol
 
 def _source(found: type[Policy] | None, plugin: EntryPoint | None) -> str:
     if found is not None and found.__module__.partition(".")[0] == "distillkit":
-        return "built in"
+        return BUILT_IN
     if plugin is not None and plugin.dist is not None:
         return f"{plugin.dist.name} {plugin.dist.version}"
     return "unknown" if found is None else f"module {found.__module__}"
@@ -94,7 +109,9 @@ def _default(found: type[Policy], name: str) -> str:
     if field.default_factory is not None:
         return "computed"
     default = field.default
-    return str(default.to_dict()) if isinstance(default, Policy) else str(default)
+    return json.dumps(
+        default.to_dict() if isinstance(default, Policy) else to_jsonable_python(default), ensure_ascii=False
+    )
 
 
 _BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}

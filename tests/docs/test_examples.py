@@ -125,6 +125,12 @@ def test_a_command_that_is_shown_can_be_given(words: list[str]) -> None:
         assert set(words) <= options
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent != ROOT], ids=lambda page: page.name)
+def test_code_fits_the_width_of_a_page(page: Path) -> None:
+    """The site shows some 88 characters of a line of code, and makes a reader scroll for the rest."""
+    assert [line for fence in fences(page) for line in fence.code.splitlines() if len(line) > 88] == []
+
+
 def test_what_is_not_run_says_why() -> None:
     """A fence is left out for a reason that a reader can see in the page's source."""
     reasons = [fence.why_not_run for page in PAGES for fence in fences(page) if fence.why_not_run is not None]

@@ -145,7 +145,9 @@ def number_table(ledgers: Mapping[str, Any], ids: Sequence[str]) -> str:
 
 def paper_table(ledgers: Mapping[str, Any], name: str) -> str:
     """Rows of the paper's ledgers: published, ours with its test, and the verdict; above them the figure."""
-    if not ledgers:
+    of_ledgers = [{row["id"]: row for row in ledger["rows"]} for ledger in ledgers.values()]
+    found = {row_id: [rows[row_id] for rows in of_ledgers] for row_id in PAPER[name]}
+    if not any(row["n"] for rows in found.values() for row in rows):
         return NOTHING_YET
     lines = []
     if name in DRAWN:
@@ -153,8 +155,7 @@ def paper_table(ledgers: Mapping[str, Any], name: str) -> str:
         files = (f"results/{protocol}/figures/{figure}.png" for protocol in ledgers)
         lines += [f"![{caption}]({file})\n" for file in files if (ROOT / "docs" / file).exists()]
     lines.append(header("What", "Published", *(f"`{protocol}`" for protocol in ledgers)))
-    for row_id in PAPER[name]:
-        rows = [row for ledger in ledgers.values() for row in ledger["rows"] if row["id"] == row_id]
+    for row_id, rows in found.items():
         first = rows[0]
         mark = " **(tuned on the test set)**" if first["tuned_on_test"] else ""
         what = f"{row_id}: {first['what']}, {first['unit']}{mark}"
@@ -273,10 +274,10 @@ def ours_with_p(row: Mapping[str, Any]) -> str:
 
 
 def number(value: float | None, unit: str, *, sign: bool = False) -> str:
-    """A number as it is read: one digit after the point of percentages and small numbers."""
+    """A number as it is read: one digit after the point of percentages, two of shares."""
     if value is None:
         return "–"
-    digits = 2 if "correlation" in unit else 1 if "%" in unit or value % 1 else 0
+    digits = 2 if "correlation" in unit or "share" in unit else 1 if "%" in unit or value % 1 else 0
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 

@@ -11,8 +11,9 @@ import pytest
 from distillkit.experiments import config_id, read_results, read_settings
 from distillkit.mnist.claims import LONG_PROTOCOLS
 from distillkit.mnist.data import load_mnist
-from distillkit.mnist.losses_compared.recipes import compared
+from distillkit.mnist.losses_compared.recipes import CHOSEN, compared
 from distillkit.mnist.losses_compared.runs import TEACHER, Plan, run_configs
+from distillkit.mnist.losses_compared.weights import best_factors
 from distillkit.mnist.plan import reproduction_stages
 from distillkit.mnist.protocols import PROTOCOLS
 from distillkit.mnist.verify import verify_folder
@@ -63,6 +64,15 @@ def test_every_number_of_the_committed_ledgers_holds(protocol: str) -> None:
     outcome = verify_folder(RESULTS / protocol, load_mnist(allow_stand_in=False).test_labels.numpy())
     assert outcome.problems == []
     assert outcome.checked == len(read_results(RESULTS / protocol))
+
+
+def test_chosen_weights_are_those_that_were_found() -> None:
+    """On held-out training cases, by the rule."""
+    lines = read_results(RESULTS / "losses" / "weights")
+    if not lines:
+        pytest.skip("no weights were tried yet: python docs/compare_losses.py --weights")
+    found = best_factors([line for line in lines if line["name"] != TEACHER])
+    assert {kind: factor for kind, factor in found.items() if factor != 1} == dict(CHOSEN)
 
 
 def test_every_loss_was_compared_as_it_stands() -> None:

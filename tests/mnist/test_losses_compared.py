@@ -16,11 +16,13 @@ from distillkit.experiments.lines import read_lines
 from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum
 from distillkit.mnist.data import MnistData
 from distillkit.mnist.figures import write_figure
+from distillkit.mnist.losses_compared import recipes
 from distillkit.mnist.losses_compared.figure import losses_figure
 from distillkit.mnist.losses_compared.page import results_in_words, told
-from distillkit.mnist.losses_compared.recipes import RECIPES, compared
+from distillkit.mnist.losses_compared.recipes import RECIPES, compared, kind_of, named
 from distillkit.mnist.losses_compared.runs import Plan, Training, compare
 from distillkit.mnist.losses_compared.verdicts import verdicts
+from distillkit.mnist.losses_compared.weights import FACTORS, best_factors, weights_to_try
 
 TINY = Plan(Training((4, 8, 12), 1, 100, 0.01, 1.0), Training((2, 4, 8), 1, 16, 0.01, 0.1))
 
@@ -52,7 +54,7 @@ def test_every_built_in_loss_is_compared_and_no_other() -> None:
     assert "mine_alone" in Loss.kinds()
     exported = [one for one in vars(losses).values() if isinstance(one, type) and issubclass(one, Loss)]
     shipped = {one.kind_name() for one in exported if not inspect.isabstract(one)}
-    assert set(compared()) == shipped
+    assert set(map(kind_of, compared())) == shipped
     assert next(iter(compared())) == "hard_labels"
     assert set(RECIPES) <= shipped
 
@@ -90,6 +92,31 @@ def test_an_unknown_loss_is_refused() -> None:
     """With what there is."""
     with pytest.raises(ConfigurationError, match="no built-in loss 'spp'; there are at, "):
         compared(["spp"])
+
+
+def test_chosen_weights_are_compared_beside_the_published_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under names that say so; schedules are multiplied too."""
+    monkeypatch.setattr(recipes, "CHOSEN", {"at": 0.1, "dkd": 0.1})
+    found = compared(["at", "dkd"])
+    assert list(found) == ["hard_labels", "at", "dkd", "at × 0.1", "dkd × 0.1"]
+    weights = {name: one.weights for name, one in found.items() if isinstance(one, WeightedSum)}
+    assert weights["at"]["at"] == pytest.approx(10 * weights["at × 0.1"]["at"])
+    assert weights["dkd × 0.1"]["dkd"] == weights["dkd"]["dkd"].model_copy(update={"end": 0.1})
+
+
+def test_the_weight_of_the_fewest_errors_is_chosen() -> None:
+    """By the mean over the seeds, and only where it is a tenth better than the published one."""
+    errors = {"at": [(9, 9), (2, 8), (6, 5)], "sp": [(40, 40), (40, 37), (90, 90)]}
+    lines = [
+        line(named(kind, factor), seed, made)
+        for kind, by_factor in errors.items()
+        for factor, by_seed in zip(FACTORS, by_factor, strict=True)
+        for seed, made in enumerate(by_seed)
+    ]
+    assert best_factors(lines) == {"at": 0.1, "sp": 1.0}
+    tried = set(map(kind_of, weights_to_try()))
+    assert {"at", "sp", "dkd"} <= tried
+    assert not {"hard_labels", "soft_targets", "mutual", "best_of"} & tried
 
 
 def test_hintons_sum_and_plain_hard_labels_are_there() -> None:

@@ -83,9 +83,40 @@ RECIPES: Mapping[str, Recipe] = {
 """By kind. The numbers are the papers', or of code that was published with them or of them."""
 
 
-def recipe_of(kind: str) -> Recipe:
+CHOSEN: Mapping[str, float] = {}
+"""By kind the factor of its published weight that `docs/compare_losses.py --weights` found better than 1 on
+held-out training cases (`docs/results/losses/weights`); the loss is compared with both weights."""
+_TIMES = " × "
+
+
+def recipe_of(name: str) -> Recipe:
     """That of `RECIPES`, or the general one."""
-    return RECIPES.get(kind, Recipe())
+    return RECIPES.get(kind_of(name), Recipe())
+
+
+def named(kind: str, factor: float) -> str:
+    """What a loss is called whose published weight is multiplied.
+
+    Example:
+        >>> named("at", 0.01), kind_of("at × 0.01"), kind_of("at")
+        ('at × 0.01', 'at', 'at')
+    """
+    return f"{kind}{_TIMES}{factor:g}"
+
+
+def kind_of(name: str) -> str:
+    """The kind in a name that `named` made, or that is a kind."""
+    return name.partition(_TIMES)[0]
+
+
+def with_factor(kind: str, factor: float) -> tuple[str, Loss]:
+    """Name and setting of a loss whose published weight is multiplied.
+
+    Example:
+        >>> with_factor("at", 0.01)[1].weights
+        {'at': 10.0, 'hard': 1.0}
+    """
+    return named(kind, factor), _in_its_setting(kind, factor)
 
 
 def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
@@ -93,7 +124,7 @@ def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
 
     A loss that is registered later is among them: with its defaults, at every stage of both networks if it
     looks at layers, and with hard labels of the same weight beside it. `RECIPES` says where it is otherwise.
-    The baseline is always there, and first.
+    The baseline is always there, and first. Losses of `CHOSEN` are there once more, with that weight.
 
     Raises:
         ConfigurationError: There is no such loss; or one has a field without a default, and no recipe.
@@ -106,22 +137,29 @@ def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
     if unknown := [kind for kind in only or () if kind not in kinds]:
         raise ConfigurationError(f"There is no built-in loss {unknown[0]!r}; there are {', '.join(kinds)}.")
     wanted = [kind for kind in kinds if kind != BASELINE and (only is None or kind in only)]
-    return {kind: _in_its_setting(kind) for kind in (BASELINE, *wanted)}
+    found = {kind: _in_its_setting(kind) for kind in (BASELINE, *wanted)}
+    return found | dict(with_factor(kind, CHOSEN[kind]) for kind in wanted if kind in CHOSEN)
 
 
 def _is_built_in(kind: str) -> bool:
     return Loss.kind_class(kind).__module__.startswith("distillkit.")
 
 
-def _in_its_setting(kind: str) -> Loss:
+def _in_its_setting(kind: str, factor: float = 1.0) -> Loss:
     recipe = recipe_of(kind)
     loss = Loss.from_dict({"kind": kind, **_required(kind), **recipe.settings})
     if not recipe.hard_label_weight:
         return loss
     return WeightedSum(
         terms={kind: loss, "hard": HardLabels()},
-        weights={kind: recipe.weight, "hard": recipe.hard_label_weight},
+        weights={kind: _times(recipe.weight, factor), "hard": recipe.hard_label_weight},
     )
+
+
+def _times(weight: Any, factor: float) -> Any:
+    if isinstance(weight, WarmUp):
+        return weight.model_copy(update={"end": weight.end * factor})
+    return weight * factor
 
 
 def _required(kind: str) -> dict[str, Any]:

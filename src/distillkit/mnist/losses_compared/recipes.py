@@ -83,7 +83,7 @@ RECIPES: Mapping[str, Recipe] = {
 """By kind. The numbers are the papers', or of code that was published with them or of them."""
 
 
-CHOSEN: Mapping[str, float] = {}
+CHOSEN: Mapping[str, float] = {"at": 0.01, "fsp": 0.01, "nst": 0.1, "sp": 0.1, "vid": 0.1}
 """By kind the factor of its published weight that `docs/compare_losses.py --weights` found better than 1 on
 held-out training cases (`docs/results/losses/weights`); the loss is compared with both weights."""
 _TIMES = " × "

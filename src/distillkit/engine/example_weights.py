@@ -166,8 +166,8 @@ def _refuse_relations(loss: LossFn) -> None:
 
 
 def _refuse_other_rows(student: Outputs, teacher: Outputs | None) -> None:
-    for side in (student, teacher):
-        for name, one in ({} if side is None else side.features).items():
+    for side in [student] if teacher is None else [student, teacher]:
+        for name, one in side.features.items():
             if one.shape[:1] != side.logits.shape[:1]:
                 raise ConfigurationError(
                     f"Weights of the examples need layers with a row for each, and {name!r} gives "

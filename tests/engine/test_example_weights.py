@@ -259,6 +259,24 @@ def test_metrics_count_every_case_once(net, weighted):
     assert distiller.evaluate(weighted).numbers() == distiller.evaluate(weighted[:2]).numbers()
 
 
+def test_a_layer_without_a_row_for_each_example_is_refused(net, weighted):
+    """Of tokens first, batch second, say."""
+
+    class TokensFirst(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.turned, self.last = torch.nn.Flatten(0, 1), torch.nn.Linear(6, 4)
+
+        def forward(self, x):
+            return self.last(self.turned(x.expand(2, *x.shape)).unflatten(0, (2, -1)).mean(dim=0))
+
+    sides = [torch.nn.Sequential(torch.nn.Linear(6, 6), TokensFirst()) for _ in range(2)]
+    loss = losses.FitNet(layers={"1.turned": "1.turned"})
+    distiller = Distiller(teacher=sides[0], student=sides[1], loss=loss)
+    with pytest.raises(ConfigurationError, match=r"'1.turned' gives \[100, 6\] for 50 examples"):
+        distiller.step(weighted)
+
+
 @pytest.mark.parametrize(
     ("weights", "sentence"),
     [

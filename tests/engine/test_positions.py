@@ -10,7 +10,7 @@ from distillkit import Distiller, fit_together, losses
 from distillkit.engine.positions import counted
 from distillkit.errors import ConfigurationError
 from distillkit.functional import next_token_labels
-from distillkit.losses import DKD, HardLabels, SoftTargets, WeightedSum
+from distillkit.losses import DKD, FitNet, HardLabels, SoftTargets, WeightedSum
 from distillkit.typing import Outputs
 
 
@@ -25,7 +25,7 @@ def test_rows_that_count_are_kept_in_order() -> None:
     student, teacher = sides(2, 3, 4, 5)
     labels = torch.randint(5, (2, 3, 4))
     labels[0, 1] = labels[1, 2, 3] = -100
-    found, taught, kept = counted(student, teacher, labels)
+    found, taught, kept, _ = counted(student, teacher, labels, None)
     places = [
         place
         for place in torch.cartesian_prod(*map(torch.arange, (2, 3, 4))).tolist()
@@ -43,7 +43,36 @@ def test_rows_that_count_are_kept_in_order() -> None:
 def test_everything_else_passes_as_it_is(labels: Tensor | None) -> None:
     """No labels, one label an example, or shapes that do not fit."""
     student, teacher = sides(2, 3) if labels is None or labels.dim() == 1 else sides(2, 3, 5)
-    assert counted(student, teacher, labels) == (student, teacher, labels)
+    assert counted(student, teacher, labels, None) == (student, teacher, labels, None)
+
+
+def test_a_position_has_the_weight_of_its_example() -> None:
+    """The loss is Σ w · l / Σ w over those that count, however many these are: by a loop."""
+    inputs, labels = torch.randn(4, 3, 6), torch.randint(4, (4, 3))
+    # as many as there are weights, but of two examples
+    labels[0, 2] = labels[2] = labels[3] = labels[1, 1] = -100
+    weights = torch.tensor([1.0, 4.0, 50.0, 60.0])
+    student = by_position(1)
+    with torch.no_grad():
+        each = nn.functional.cross_entropy(student(inputs).flatten(0, 1), labels.flatten(), reduction="none")
+    pairs = [(float(weights[place // 3]), float(each[place])) for place in (0, 1, 3, 5)]
+    expected = sum(weight * one for weight, one in pairs) / sum(weight for weight, _ in pairs)
+    distiller = Distiller(teacher=None, student=student, loss=HardLabels(), precision="fp32")
+    found = distiller.step((inputs, labels, weights))
+    assert float(found["hard_labels"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_at_positions_go_with_no_layer() -> None:
+    """Also where the positions that count are as many as the rows of a layer."""
+    inputs, labels = torch.randn(4, 3, 6), torch.full((4, 3), -100)
+    labels[:, 0] = 1
+    distiller = Distiller(teacher=by_position(1), student=by_position(2), loss=FitNet(layers={"0": "0"}))
+    with pytest.raises(ConfigurationError, match="which have no row for each position"):
+        distiller.step((inputs, labels, torch.ones(4)))
+    with pytest.raises(ConfigurationError, match="got 3 for 4 examples"):
+        Distiller(teacher=None, student=by_position(2), loss=HardLabels()).step(
+            (inputs, labels, torch.ones(3))
+        )
 
 
 def test_one_label_an_example_must_be_a_class(net, data) -> None:

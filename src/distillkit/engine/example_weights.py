@@ -47,17 +47,15 @@ class WeightedExamples:
         """Contributions by name, scalars; 0 where all weights of the batch are.
 
         Raises:
-            ConfigurationError: On the first batch: the loss relates examples, or the weights are none.
+            ConfigurationError: On the first batch: the loss relates examples, a layer that it looks at has no
+            row for each, or the weights are none.
         """
         batch = _Examples(loss, student, teacher, labels)
         if self._mapped is None:
             _refuse_relations(loss)
             check_weights(weights)
-            if len(weights) != len(student.logits):
-                raise ConfigurationError(
-                    f"Each example needs a weight, got {len(weights)} for {len(student.logits)} examples "
-                    "(each position with a label of its own is one, and they cannot have weights yet)."
-                )
+            check_number(weights, len(student.logits))
+            _refuse_other_rows(student, teacher)
             self._mapped = batch.can_be_mapped()
         each = batch.all_at_once() if self._mapped else batch.one_by_one()
         return {name: _weighted_mean(values, weights.to(values.dtype)) for name, values in each.items()}
@@ -143,6 +141,16 @@ def check_weights(weights: Tensor) -> None:
         )
 
 
+def check_number(weights: Tensor, examples: int) -> None:
+    """Refuse weights that are not one an example.
+
+    Raises:
+        ConfigurationError: Says how many there are.
+    """
+    if len(weights) != examples:
+        raise ConfigurationError(f"Each example needs a weight, got {len(weights)} for {examples} examples.")
+
+
 def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     # where the sum is 0 so is every weight
     return (weights * values).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
@@ -155,6 +163,17 @@ def _refuse_relations(loss: LossFn) -> None:
             "loss of its own that a weight could go with: leave the weights out, or use losses whose "
             "is_mean_over_examples is True."
         )
+
+
+def _refuse_other_rows(student: Outputs, teacher: Outputs | None) -> None:
+    for side in [student] if teacher is None else [student, teacher]:
+        for name, one in side.features.items():
+            if one.shape[:1] != side.logits.shape[:1]:
+                raise ConfigurationError(
+                    f"Weights of the examples need layers with a row for each, and {name!r} gives "
+                    f"{list(one.shape)} for {len(side.logits)} examples: look at another layer, or leave the "
+                    "weights out."
+                )
 
 
 def _named(loss: LossFn) -> str:

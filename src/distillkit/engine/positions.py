@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from distillkit.engine.example_weights import check_number
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
 
@@ -14,19 +15,25 @@ _NOT_COUNTED = -100
 
 
 def counted(
-    student: Outputs, teacher: Outputs | None, labels: Tensor | None
-) -> tuple[Outputs, Outputs | None, Tensor | None]:
-    """Both sides' logits and the labels where the label is not −100, `[rows, classes]` and `[rows]`.
+    student: Outputs, teacher: Outputs | None, labels: Tensor | None, weights: Tensor | None
+) -> tuple[Outputs, Outputs | None, Tensor | None, Tensor | None]:
+    """Both sides' logits, the labels and the weights where the label is not −100, a row a position.
 
     As they come where an example has one label or none, and where shapes do not fit, which is found later.
 
     Raises:
-        ConfigurationError: No label of the batch counts.
+        ConfigurationError: No label of the batch counts; or there are weights, but not one an example, or
+            features, which stay whole.
     """
     if labels is None or labels.dim() < 2 or labels.shape != student.logits.shape[:-1]:
-        return student, teacher, labels
+        return student, teacher, labels, weights
     if teacher is not None and teacher.logits.shape != student.logits.shape:
-        return student, teacher, labels
+        return student, teacher, labels, weights
+    if weights is not None:
+        check_number(weights, len(labels))
+        _refuse_features(student, teacher)
+        # each position has the weight of its example
+        weights = weights.repeat_interleave(labels[0].numel())
     flat = labels.flatten()
     places = (flat != _NOT_COUNTED).nonzero().squeeze(-1)
     if not len(places):
@@ -35,12 +42,25 @@ def counted(
             "examples out, or make batches larger."
         )
     return (
-        _rows(student, places),
-        None if teacher is None else _rows(teacher, places),
-        flat if len(places) == len(flat) else flat[places],
+        _answers(student, places),
+        None if teacher is None else _answers(teacher, places),
+        _rows(flat, places),
+        None if weights is None else _rows(weights, places),
     )
 
 
-def _rows(side: Outputs, places: Tensor) -> Outputs:
-    flat = side.logits.flatten(0, -2)
-    return replace(side, logits=flat if len(places) == len(flat) else flat.index_select(0, places))
+def _answers(side: Outputs, places: Tensor) -> Outputs:
+    return replace(side, logits=_rows(side.logits.flatten(0, -2), places))
+
+
+def _rows(flat: Tensor, places: Tensor) -> Tensor:
+    return flat if len(places) == len(flat) else flat.index_select(0, places)
+
+
+def _refuse_features(*sides: Outputs | None) -> None:
+    if any(side is not None and side.features for side in sides):
+        raise ConfigurationError(
+            "The examples have weights and labels at many positions, and the loss looks at layers, which "
+            "have no row for each position that a weight could go with: leave the weights out, or use "
+            "losses on logits."
+        )

@@ -106,11 +106,13 @@ class Update:
     def _update(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         with self._stepping.standing():
             with self._precision.autocast():
-                student, teacher, labels = counted(self._student_outputs(batch), teacher, batch.labels)
+                student, teacher, labels, weights = counted(
+                    self._student_outputs(batch), teacher, batch.labels, batch.weights
+                )
                 if not self._checked:
                     check_outputs(student.logits, None if teacher is None else teacher.logits, labels)
                     check_features(student.features)
-                contributions = self._contributions(student, teacher, labels, batch.weights)
+                contributions = self._contributions(student, teacher, labels, weights)
             if not self._checked:
                 check_contributions(contributions, self._columns)
                 self._checked = True

@@ -135,23 +135,19 @@ def compare(
 def _of_run(folder: Path, code: Path | None, stack: ExitStack) -> dict[str, Any]:
     from distillkit.errors import ConfigurationError
     from distillkit.experiments.code_file import code_file
-    from distillkit.experiments.finished_run import read_run
+    from distillkit.experiments.finished_run import FinishedRun
 
     if not folder.is_dir():
         raise ConfigurationError(
             f"There is no folder {folder} of a run: name one, or two models, the teacher and the student."
         )
-    run = read_run(folder, stack.enter_context(code_file(code)))
-    if run.teacher is None:
+    run = FinishedRun(folder, stack.enter_context(code_file(code)))
+    if run.config.teacher is None:
         raise ConfigurationError(
             f"The student in {folder} had no teacher to compare it with: name two models."
         )
-    return {
-        "teacher": run.teacher,
-        "student": run.student,
-        "data": run.evaluation,
-        "precision": run.config.precision,
-    }
+    large, small = run.models()
+    return {"teacher": large, "student": small, "data": run.evaluation(), "precision": run.config.precision}
 
 
 def _named(

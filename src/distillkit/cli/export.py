@@ -122,17 +122,16 @@ def _model_and_inputs(
     from distillkit.cli.named import Named, example, file_and_function
     from distillkit.errors import ConfigurationError
     from distillkit.experiments.code_file import code_file
+    from distillkit.experiments.finished_run import FinishedRun
     from distillkit.experiments.inspection import example_batch
-    from distillkit.experiments.trained_student import examples_of_run, trained_student
 
     if Path(name).is_dir():
         if weights is not None:
             raise ConfigurationError("A run's folder has weights of its own: leave --weights out.")
-        functions = stack.enter_context(code_file(code))
-        config, student = trained_student(Path(name), functions)
+        run = FinishedRun(Path(name), stack.enter_context(code_file(code)))
         if shape is None:
-            return student, examples_of_run(config, functions, _EXAMPLES)
-        return student, example_batch(shape, integers_below=integers)
+            return run.student(), run.examples(_EXAMPLES)
+        return run.student(), example_batch(shape, integers_below=integers)
     if code is not None:
         raise ConfigurationError("--code is for a run's folder: name the function as FILE.py:FUNCTION.")
     if weights is None and file_and_function(name) is None:

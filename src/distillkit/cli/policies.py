@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from distillkit.cli import options
-from distillkit.cli.console import stdout
+from distillkit.cli.console import print_json, stdout
 
 if TYPE_CHECKING:
     from distillkit.experiments.policy_listing import PolicyDescription
@@ -52,8 +50,7 @@ def _show(described: Sequence[PolicyDescription], *, as_json: bool) -> None:
             }
             for one in described
         ]
-        json.dump(listed, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json(listed)
         return
     console = stdout()
     for one in described:

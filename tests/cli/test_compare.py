@@ -178,10 +178,11 @@ def test_a_model_of_torchvision_needs_no_shape_and_is_warned_of_with_data() -> N
     ("arguments", "message"),
     [
         (["two_nets.py:large"], "There is no folder two_nets.py:large of a run"),
+        (["two_nets.py:large", "--input", "4"], "There is no folder two_nets.py:large of a run"),
         (["."], "holds no finished run"),
-        (["runs/student", "--data", "two_nets.py:data"], "leave --data out"),
-        (["runs/student", "--teacher-weights", "a.pt"], "leave --teacher-weights out"),
-        (["runs/student", "--input", "4"], "leave --input out"),
+        ([".", "--data", "two_nets.py:data"], "leave --data out"),
+        ([".", "--teacher-weights", "a.pt"], "leave --teacher-weights out"),
+        ([".", "--input", "4"], "leave --input out"),
         ([*BOTH, "--input", "4", "--code", "two_nets.py"], "leave --code out"),
         ([*BOTH, "--input", "4", "--data", "two_nets.py:data"], "leave --input out"),
         (BOTH, "give the shape of one example"),
@@ -193,7 +194,9 @@ def test_a_model_of_torchvision_needs_no_shape_and_is_warned_of_with_data() -> N
         ([*BOTH, "--input", "4", "--student-weights", "absent.pt"], "no weights_file absent.pt"),
         ([*BOTH, "--input", "4", "--out", "gained.jpg"], "a .png or an .svg, got gained.jpg"),
         ([*BOTH, "--input", "4", "--device", "cuda:99"], "no device 'cuda:99'"),
+        ([*BOTH, "--input", "4", "--out", "two_nets.py/gained.png"], "two_nets.py is no folder"),
         (["resnet19", "resnet18"], "did you mean"),
+        (["runs/student", "resnet18"], "runs/student names no function: write FILE.py:FUNCTION"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments: list[str], message: str) -> None:

@@ -150,6 +150,8 @@ def test_a_file_that_answers_otherwise_ends_in_1() -> None:
         (["nets.py:net", "--input", "4", "--weights", "begin.pt", "--out", "n.pt2"], "are not of"),
         (["nets.py:net", "--input", "5", "--out", "n.pt2"], "cannot answer a batch of input [2, 5]"),
         (["nets.py:net", "--input", "4", "--out", "nets.py"], "got 'nets.py'"),
+        (["nets.py:net", "--input", "4", "--out", "nets.py/n.pt2"], "nets.py is no folder"),
+        (["runs/absent", "--out", "n.pt2"], "runs/absent names no function: write FILE.py:FUNCTION"),
         ([".", "--out", "n.pt2"], "holds no finished run"),
         ([".", "--weights", "begin.pt", "--out", "n.pt2"], "leave --weights out"),
         (["nets.py:net", "--input", "4"], "--out"),

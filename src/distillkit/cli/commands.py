@@ -48,6 +48,10 @@ class ListsCommand(TyperCommand):
 class Commands(TyperGroup):
     """Ends an error that distillkit can explain in one line and its exit code, never in a traceback."""
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """As they were added, but `reproduce` first, where typer has groups last."""
+        return sorted(super().list_commands(ctx), key=lambda name: name != "reproduce")
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:

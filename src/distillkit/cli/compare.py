@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from distillkit.cli import options
-from distillkit.cli.console import stderr, warnings_in_a_line
+from distillkit.cli.console import print_json, stderr, warnings_in_a_line
 
 
 def compare(
@@ -29,13 +29,7 @@ def compare(
         str | None,
         typer.Argument(help="The student, named like the teacher. Files are run.", show_default=False),
     ] = None,
-    code: Annotated[
-        Path | None,
-        typer.Option(
-            help="Of a run's folder: the Python file whose functions the run names. It is run.",
-            show_default=False,
-        ),
-    ] = None,
+    code: options.RunCode = None,
     teacher_weights: Annotated[
         Path | None, typer.Option(help="A plain state dict, .safetensors or .pt.", show_default=False)
     ] = None,
@@ -50,20 +44,8 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    shape: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--input",
-            help="Where there are no data: shape of one example, without the batch, 1 28 28, say.",
-            show_default=False,
-        ),
-    ] = None,
-    integers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="The example is of integers below this: a number of tokens.", show_default=False
-        ),
-    ] = None,
+    shape: options.Input = None,
+    integers: options.Integers = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples in a batch of the throughput.")] = 32,
     seconds: Annotated[
         float, typer.Option(help="How long latency and throughput are measured, each; longer is surer.")
@@ -81,7 +63,7 @@ def compare(
 ) -> None:
     """Size, speed, errors and calibration of a teacher and its student.
 
-    Both are timed in turn in one process. Without data there are no errors to compare.
+    Both are timed in turn in one process. Without data, on an example of --input, there are no errors.
 
     [dim]distillkit compare runs/run --code models.py --out gained.png[/]
 
@@ -91,14 +73,18 @@ def compare(
     """
     from distillkit.cli.compare_tables import show
     from distillkit.experiments import resolve_device
-    from distillkit.experiments.atomic import to_json, write_atomically
+    from distillkit.experiments.atomic import write_atomically
     from distillkit.experiments.comparison import compare_models
     from distillkit.experiments.comparison_figure import comparison_image, kind_of_image
+    from distillkit.experiments.writable import check_writable
 
     kind, there = None if out is None else kind_of_image(out), resolve_device(device)
+    if out is not None:
+        check_writable(out)
     # what models and data print of themselves is no result
     with redirect_stdout(sys.stderr), warnings_in_a_line(), ExitStack() as stack:
         if student is None:
+            _refuse_what_is_no_folder(Path(teacher))
             _refuse(
                 "A run's folder has its own models, weights and data",
                 teacher_weights=teacher_weights,
@@ -125,7 +111,7 @@ def compare(
     if out is not None and kind is not None:
         write_atomically(out, comparison_image(found, title, kind))
     if as_json:
-        sys.stdout.write(to_json({"compared": compared, **found.to_dict()}))
+        print_json({"compared": compared, **found.to_dict()})
     else:
         show(found, title)
     if out is not None:
@@ -135,23 +121,15 @@ def compare(
 def _of_run(folder: Path, code: Path | None, stack: ExitStack) -> dict[str, Any]:
     from distillkit.errors import ConfigurationError
     from distillkit.experiments.code_file import code_file
-    from distillkit.experiments.finished_run import read_run
+    from distillkit.experiments.finished_run import FinishedRun
 
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"There is no folder {folder} of a run: name one, or two models, the teacher and the student."
-        )
-    run = read_run(folder, stack.enter_context(code_file(code)))
-    if run.teacher is None:
+    run = FinishedRun(folder, stack.enter_context(code_file(code)))
+    if run.config.teacher is None:
         raise ConfigurationError(
             f"The student in {folder} had no teacher to compare it with: name two models."
         )
-    return {
-        "teacher": run.teacher,
-        "student": run.student,
-        "data": run.evaluation,
-        "precision": run.config.precision,
-    }
+    large, small = run.models()
+    return {"teacher": large, "student": small, "data": run.evaluation(), "precision": run.config.precision}
 
 
 def _named(
@@ -165,6 +143,7 @@ def _named(
     from distillkit.cli.named import Named, example, file_and_function
 
     named = stack.enter_context(Named())
+    models = {"teacher": named.model(*teacher), "student": named.model(*student)}
     if data is None:
         what = {"inputs": example([teacher[0], student[0]], shape, integers)}
     else:
@@ -177,7 +156,16 @@ def _named(
                     f"--{side}-weights.",
                     stacklevel=2,
                 )
-    return {"teacher": named.model(*teacher), "student": named.model(*student), **what}
+    return {**models, **what}
+
+
+def _refuse_what_is_no_folder(folder: Path) -> None:
+    from distillkit.errors import ConfigurationError
+
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"There is no folder {folder} of a run: name one, or two models, the teacher and the student."
+        )
 
 
 def _refuse(why: str, **options_given: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +21,11 @@ def stdout() -> Console:
 def stderr() -> Console:
     """For progress, notes and errors."""
     return Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """What a program asked for, on stdout and nothing beside it."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager

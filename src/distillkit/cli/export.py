@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from distillkit.cli import options
-from distillkit.cli.console import stderr, stdout, warnings_in_a_line
+from distillkit.cli.console import print_json, stderr, stdout, warnings_in_a_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,13 +43,7 @@ def export(
         Path,
         typer.Option(help="The file to write: NAME.safetensors, NAME.pt2 or NAME.onnx.", show_default=False),
     ],
-    code: Annotated[
-        Path | None,
-        typer.Option(
-            help="Of a run's folder: the Python file whose functions the run names. It is run.",
-            show_default=False,
-        ),
-    ] = None,
+    code: options.RunCode = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -57,20 +51,8 @@ def export(
             show_default=False,
         ),
     ] = None,
-    shape: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--input",
-            help="Shape of one example, without the batch, 1 28 28, say; a run's folder has data instead.",
-            show_default=False,
-        ),
-    ] = None,
-    integers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="The example is of integers below this: a number of tokens.", show_default=False
-        ),
-    ] = None,
+    shape: options.Input = None,
+    integers: options.Integers = None,
     fixed_batch: Annotated[
         bool, typer.Option("--fixed-batch", help="For batches of one size alone, that of the check.")
     ] = False,
@@ -79,14 +61,16 @@ def export(
 ) -> None:
     """Write a trained student as safetensors, torch.export or ONNX, if the file answers as the student does.
 
-    Beside it, NAME.json says what it is and how it was checked. Ends with exit code 1 where the answers
-    differ; nothing is written then.
+    It is checked on the run's own data, or on an example of --input.
+
+    Beside it, NAME.json says what it is and how it was checked.
+
+    Ends with exit code 1 where the answers differ; nothing is written then.
 
     [dim]distillkit export runs/run --code models.py --out student.onnx[/]
 
     [dim]distillkit export models.py:small_net --weights small.pt --input 1 28 28 --out small.pt2[/]
     """
-    from distillkit.experiments.atomic import to_json
     from distillkit.experiments.export import export_model
 
     # what a model's file prints of itself is no result
@@ -101,7 +85,7 @@ def export(
             overwrite=overwrite,
         )
     if as_json:
-        sys.stdout.write(to_json(exported.description))
+        print_json(exported.description)
     else:
         stdout().print(_table(exported))
     stderr().print(
@@ -122,17 +106,18 @@ def _model_and_inputs(
     from distillkit.cli.named import Named, example, file_and_function
     from distillkit.errors import ConfigurationError
     from distillkit.experiments.code_file import code_file
+    from distillkit.experiments.finished_run import FinishedRun
     from distillkit.experiments.inspection import example_batch
-    from distillkit.experiments.trained_student import examples_of_run, trained_student
 
     if Path(name).is_dir():
         if weights is not None:
             raise ConfigurationError("A run's folder has weights of its own: leave --weights out.")
-        functions = stack.enter_context(code_file(code))
-        config, student = trained_student(Path(name), functions)
+        run = FinishedRun(Path(name), stack.enter_context(code_file(code)))
         if shape is None:
-            return student, examples_of_run(config, functions, _EXAMPLES)
-        return student, example_batch(shape, integers_below=integers)
+            if integers is not None:
+                raise ConfigurationError("--integers is for an example of --input: give its shape, too.")
+            return run.student(), run.examples(_EXAMPLES)
+        return run.student(), example_batch(shape, integers_below=integers)
     if code is not None:
         raise ConfigurationError("--code is for a run's folder: name the function as FILE.py:FUNCTION.")
     if weights is None and file_and_function(name) is None:

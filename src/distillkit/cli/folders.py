@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from distillkit.cli import options
-from distillkit.cli.console import stderr, stdout
+from distillkit.cli.console import print_json, stderr, stdout
 from distillkit.cli.mnist_data import find_data
 from distillkit.cli.outcome import finish
 from distillkit.errors import DataUnavailableError
@@ -56,8 +54,7 @@ def verify(
             "problems": outcome.problems,
             "notes": outcome.notes,
         }
-        json.dump(findings, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(findings)
     else:
         for problem in outcome.problems:
             stdout().print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)

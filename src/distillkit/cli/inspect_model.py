@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from distillkit.cli import options
-from distillkit.cli.console import stderr, stdout
+from distillkit.cli.console import print_json, stderr, stdout
 from distillkit.cli.named import Named, example
 
 if TYPE_CHECKING:
@@ -34,20 +34,8 @@ def inspect(
         str | None,
         typer.Argument(help="Another: suggests layers of the two to compare.", show_default=False),
     ] = None,
-    shape: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--input",
-            help="Shape of one example, without the batch: --input 1 28 28; 3 224 224 for torchvision's.",
-            show_default=False,
-        ),
-    ] = None,
-    integers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="The example is of integers below this: a number of tokens.", show_default=False
-        ),
-    ] = None,
+    shape: options.Input = None,
+    integers: options.Integers = None,
     depth: Annotated[
         int | None,
         typer.Option(
@@ -80,8 +68,7 @@ def inspect(
             "models": [_as_data(name, one) for name, one in zip(names, found, strict=True)],
             "suggested_pairs": None if pairs is None else [_pair(one) for one in pairs],
         }
-        json.dump(outcome, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(outcome)
         return
     for name, one in zip(names, found, strict=True):
         _show(name, one, depth)

@@ -76,7 +76,7 @@ def file_and_function(name: str) -> tuple[Path, str] | None:
     """The two of `FILE.py:FUNCTION`; `None` for the name of a model.
 
     Raises:
-        ConfigurationError: It is a file without a function.
+        ConfigurationError: It is a file without a function, or another path.
     """
     from distillkit.errors import ConfigurationError
 
@@ -84,6 +84,11 @@ def file_and_function(name: str) -> tuple[Path, str] | None:
     if not colon:
         if name.endswith(".py"):
             raise ConfigurationError(f"Name the function of {name}: {name}:FUNCTION.")
+        if Path(name).name != name:
+            raise ConfigurationError(
+                f"{name} names no function: write FILE.py:FUNCTION. A model may also be one of torchvision's "
+                "by name; compare and export take the folder of a finished run, too."
+            )
         return None
     return Path(file), function
 

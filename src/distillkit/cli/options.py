@@ -82,6 +82,29 @@ Overwrite = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
 Json = Annotated[bool, typer.Option("--json", help="The outcome as JSON on stdout.")]
+Input = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--input",
+        help="Shape of one example, without the batch: 1 28 28, say; torchvision's models need none.",
+        show_default=False,
+    ),
+]
+Integers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="The example of --input is of integers below this: a number of tokens.",
+        show_default=False,
+    ),
+]
+RunCode = Annotated[
+    Path | None,
+    typer.Option(
+        help="Of a run's folder: the Python file whose functions the run names. It is run.",
+        show_default=False,
+    ),
+]
 Folder = Annotated[
     Path, typer.Argument(help="The folder that a reproduce or a sweep wrote.", show_default=False)
 ]

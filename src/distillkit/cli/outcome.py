@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from distillkit.cli.console import stderr, stdout
+from distillkit.cli.console import print_json, stderr, stdout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +31,7 @@ def finish(
     with stderr().status("Ledger, figures and report …"):
         ledger = build_outputs(folder, results, test_labels=test_labels)
     if as_json:
-        json.dump(ledger, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(ledger)
     else:
         if results:
             show_cells(results)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from distillkit.cli import options
-from distillkit.cli.console import stderr, stdout
+from distillkit.cli.console import print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from distillkit.experiments.policy_listing import PolicyDescription
@@ -69,8 +67,7 @@ def _show(family: type[Policy], kinds: Sequence[str], command: str, *, as_json: 
             }
             for one in described
         ]
-        json.dump(listed, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json(listed)
     elif kinds:
         _show_fields(described)
     else:

@@ -57,6 +57,7 @@ def hinton_mnist(
     """Every MNIST experiment of Hinton, Vinyals & Dean (2015) and of the 2025 report that repeats them.
 
     Students distilled and not, of several widths, at many temperatures; one digit left out; two digits alone.
+
     Before it starts it says how long it will take.
 
     Each run ends on disk: Ctrl-C loses the runs in hand, and the same command goes on.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from distillkit.cli.console import stderr
+from distillkit.cli.console import print_json, stderr
 
 
 def schema(
@@ -25,13 +23,11 @@ def schema(
 
     [dim]distillkit schema > run.schema.json[/]
 
-    With the line [dim]# yaml-language-server: $schema=run.schema.json[/] at its top, an editor completes and
-    checks a run file.
+    With the line [dim]# yaml-language-server: $schema=run.schema.json[/] an editor completes a run file.
     """
     from distillkit.experiments.schemas import schema_of
 
     found = schema_of(kind)
-    json.dump(found.schema, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    print_json(found.schema)
     for problem in found.problems:
         stderr().print(f"[yellow]Left out:[/] {escape(problem)}", soft_wrap=True)

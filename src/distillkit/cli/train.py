@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from distillkit.cli import options
 from distillkit.cli.commands import INTERRUPTED, TERMINATED
-from distillkit.cli.console import stderr, stdout, warnings_in_a_line
+from distillkit.cli.console import print_json, stderr, stdout, warnings_in_a_line
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
@@ -111,8 +110,7 @@ def _show(result: RunResult, code: Path | None, *, as_json: bool) -> None:
     folder = escape(str(result.folder))
     if as_json:
         outcome = {"folder": str(result.folder), "done_before": result.done_before, "metrics": result.metrics}
-        json.dump(outcome, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(outcome)
     else:
         stdout().print(_table(result))
     beside = "" if code is None else f" --code {escape(str(code))}"

@@ -64,8 +64,7 @@ class CodeFile:
         except Exception as error:
             raise ConfigurationError(
                 f"The function {name!r} of {self.path.name} raised {_told(error, self.path)}; mend it, or "
-                "the arguments in "
-                "the run file."
+                "the arguments that a run file has for it."
             ) from error
 
 

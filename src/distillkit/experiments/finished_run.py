@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from distillkit.engine.data_forms import as_source
 from distillkit.errors import ConfigurationError
 from distillkit.experiments.atomic import MANIFEST_NAME, manifest_problems
 from distillkit.experiments.code_file import CodeFile
@@ -19,53 +21,85 @@ from distillkit.experiments.train import build_models, load_data
 from distillkit.experiments.weights import read_weights
 
 
-@dataclass(frozen=True)
 class FinishedRun:
-    """A run that ended."""
+    """A run that ended; models are built and data loaded when they are asked for.
 
-    config: RunConfig
-    teacher: nn.Module | None
-    """As the student saw it; `None` where labels alone taught."""
-    student: nn.Module
-    """With the weights that it ended with, on the CPU."""
-    evaluation: Any
-    """The labelled data that it was evaluated on."""
+    A file that the run depended on, such as its code, and that is no longer what it was, is warned of.
 
-
-def finished_config(folder: Path, code: CodeFile | None) -> RunConfig:
-    """The configuration of a run that ended; a file of it that has changed since is warned of.
+    Args:
+        folder: Where `distillkit train` left the run.
+        code: The file whose functions the run names.
 
     Raises:
         ConfigurationError: The folder holds no finished run, or its files were changed since.
     """
+
+    def __init__(self, folder: Path, code: CodeFile | None = None) -> None:
+        self._folder, self._code = folder, code
+        self.config = _finished_config(folder)
+        self._warn_of_changes()
+
+    def student(self) -> nn.Module:
+        """On the CPU, with the weights that it ended with; its first ones and the teacher may be gone.
+
+        Raises:
+            ConfigurationError: It cannot be built.
+            DataUnavailableError: Weights of torchvision's, with which it began, could not be downloaded.
+        """
+        return self._models(self.config.model_copy(update={"teacher": None}))[1]
+
+    def models(self) -> tuple[nn.Module | None, nn.Module]:
+        """The teacher as the student saw it, `None` where labels alone taught, and the student.
+
+        Raises:
+            ConfigurationError: One of them cannot be built.
+            DataUnavailableError: Weights could not be downloaded.
+        """
+        return self._models(self.config)
+
+    def evaluation(self) -> Any:
+        """The labelled data that it was evaluated on.
+
+        Raises:
+            ConfigurationError: They cannot be made.
+            DataUnavailableError: They could not be found or downloaded.
+        """
+        return load_data(self.config.data, self._code)[1]
+
+    def examples(self, number: int) -> Any:
+        """The inputs of the first examples of its evaluation data, as a batch of at most `number`.
+
+        Raises:
+            ConfigurationError: As `evaluation`; or the data hold nothing.
+            DataUnavailableError: As `evaluation`.
+        """
+        source = as_source(self.evaluation(), torch.device("cpu"))
+        batch = next(iter(source.batches(batch_size=number)), None)
+        if batch is None:
+            raise ConfigurationError("The run's evaluation data hold no example.")
+        inputs = batch.inputs
+        if isinstance(inputs, Mapping):
+            return {name: part[:number] for name, part in inputs.items()}
+        return inputs[:number]
+
+    def _models(self, config: RunConfig) -> tuple[nn.Module | None, nn.Module]:
+        began = config.model_copy(update={"student": config.student.without_weights_file()})
+        teacher, student = build_models(began, self._code)
+        read_weights(student, self._folder / WEIGHTS, "the student")
+        return teacher, student
+
+    def _warn_of_changes(self) -> None:
+        then = json.loads((self._folder / ENVIRONMENT).read_text(encoding="utf-8"))["inputs"]
+        now = inputs_of(self.config, self._code)
+        for name in sorted(name for name in then.keys() & now.keys() if then[name] != now[name]):
+            warnings.warn(f"{name} is not what it was when {self._folder} was trained.", stacklevel=3)
+
+
+def _finished_config(folder: Path) -> RunConfig:
     if not all((folder / name).is_file() for name in (MANIFEST_NAME, CONFIG, METRICS, WEIGHTS)):
         raise ConfigurationError(
             f"{folder} holds no finished run of `distillkit train`: name a folder that one left."
         )
     if problems := manifest_problems(folder):
         raise ConfigurationError(f"{folder} is not as it was written: {problems[0]} Train it again.")
-    config = read_run_file(folder / CONFIG)
-    then = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))["inputs"]
-    now = inputs_of(config, code)
-    for name in sorted(name for name in then.keys() & now.keys() if then[name] != now[name]):
-        warnings.warn(f"{name} is not what it was when {folder} was trained.", stacklevel=3)
-    return config
-
-
-def read_run(folder: Path, code: CodeFile | None = None) -> FinishedRun:
-    """Build the models of a run's folder and load its data; nothing in the folder is changed.
-
-    A file that the run depended on, such as its code, and that is no longer what it was, is warned of.
-
-    Args:
-        folder: Where `distillkit train` left a run.
-        code: The file whose functions the run names.
-
-    Raises:
-        ConfigurationError: As `finished_config`; or models and data cannot be built.
-        DataUnavailableError: Data or weights could not be found or downloaded.
-    """
-    config = finished_config(folder, code)
-    teacher, student = build_models(config, code)
-    read_weights(student, folder / WEIGHTS, "the student")
-    return FinishedRun(config, teacher, student, load_data(config.data, code)[1])
+    return read_run_file(folder / CONFIG)

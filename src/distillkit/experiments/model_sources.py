@@ -6,7 +6,7 @@ import pickle
 from abc import abstractmethod
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, NonNegativeFloat
 from torch import nn
@@ -41,6 +41,10 @@ class ModelSource(Policy):
     def untrained(self) -> bool:
         """Whether the weights are known to be random, which no teacher's should be."""
         return False
+
+    def without_weights_file(self) -> Self:
+        """The same model for weights that come later: no file of a state dict is read for it."""
+        return self
 
     @abstractmethod
     def build(self, code: CodeFile | None) -> nn.Module:
@@ -84,6 +88,10 @@ class TorchvisionModel(ModelSource):
     def untrained(self) -> bool:
         """Where no weights are named."""
         return self.weights is None and self.weights_file is None
+
+    def without_weights_file(self) -> Self:
+        """With weights of torchvision's, if it has any: some of them change how the model is built."""
+        return self.model_copy(update={"weights_file": None})
 
     def build(self, code: CodeFile | None) -> nn.Module:
         """The model, on the CPU."""
@@ -162,6 +170,10 @@ class FunctionModel(ModelSource):
         """The weights file."""
         return () if self.weights_file is None else (self.weights_file,)
 
+    def without_weights_file(self) -> Self:
+        """As the function returns it."""
+        return self.model_copy(update={"weights_file": None})
+
     def build(self, code: CodeFile | None) -> nn.Module:
         """The model, where the function put it."""
         model = call_function(code, self.function, self.arguments)
@@ -205,6 +217,11 @@ class EnsembleModel(ModelSource):
     def untrained(self) -> bool:
         """Where any member is."""
         return any(member.untrained for member in self.members)
+
+    def without_weights_file(self) -> Self:
+        """None of the members reads one; what each counts stays."""
+        members = tuple(member.without_weights_file() for member in self.members)
+        return self.model_copy(update={"members": members})
 
     def build(self, code: CodeFile | None) -> nn.Module:
         """The members as one module."""

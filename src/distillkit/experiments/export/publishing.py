@@ -18,6 +18,7 @@ from distillkit.experiments.atomic import write_atomically, write_json
 from distillkit.experiments.export.answering import ONE_INPUT, Answering
 from distillkit.experiments.export.checking import asked, largest_difference, told
 from distillkit.experiments.export.formats import Format, format_of
+from distillkit.experiments.writable import check_writable
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def export_model(
     form.refuse_missing_packages()
     description_path = path.with_name(f"{path.name}.json")
     _refuse_what_is_there(path, description_path, overwrite=overwrite)
+    check_writable(path)
     _refuse_strange_models(model)
     batch = _by_name(inputs)
     answering = Answering(model, None if isinstance(inputs, Tensor) else tuple(batch))

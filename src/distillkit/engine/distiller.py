@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import as_batch
-from distillkit.engine.callbacks import Callback, only_watched, tell
-from distillkit.engine.compiling import CompileMode, forward_of
-from distillkit.engine.course import course_for, loss_where, warn_untold
+from distillkit.engine.callbacks import Callback, tell
+from distillkit.engine.compiling import CompileMode
+from distillkit.engine.course import course_for
 from distillkit.engine.data_forms import as_source
 from distillkit.engine.epoch import train_epoch
 from distillkit.engine.evaluator import Evaluator, all_logits
 from distillkit.engine.features.adapters import meet
 from distillkit.engine.features.captures import captures_for
-from distillkit.engine.first_batch import check_devices, check_optimizer
-from distillkit.engine.numbering import Numbering, numbering_for, refuse_unnumbered
-from distillkit.engine.one_pass.stepping import one_pass_pays
+from distillkit.engine.first_batch import check_devices
+from distillkit.engine.numbering import numbering_for
 from distillkit.engine.order import epoch_seed
+from distillkit.engine.own_loop import OwnLoop
 from distillkit.engine.precision import PrecisionName, resolve_precision
 from distillkit.engine.randomness import own_randomness
 from distillkit.engine.recording import recorder_for
@@ -38,19 +38,15 @@ from distillkit.engine.settings import (
     schedule_for,
     whole_number,
 )
-from distillkit.engine.sources import Source
 from distillkit.engine.teacher_cache import TeacherCache
 from distillkit.engine.teacher_signal import (
-    LiveTeacher,
     TeacherCacheMode,
-    TeacherSignal,
     cache_for,
     refuse_unsound_cache,
     teacher_signal,
 )
-from distillkit.engine.update import Update
+from distillkit.engine.update import update_for
 from distillkit.engine.views import viewed
-from distillkit.errors import ConfigurationError
 from distillkit.metrics import Evaluation
 from distillkit.transfer_sets import Full, TransferSet
 from distillkit.typing import LossFn
@@ -145,7 +141,7 @@ class Distiller:
         self.teacher_cache = cache_for(teacher_cache, self.callbacks)
         self.precision = resolve_precision(precision, self.device)
         self.epochs_done = 0
-        self._own_loop: tuple[Update, LiveTeacher | None] | None = None
+        self._own_loop: OwnLoop | None = None
         self.stopping = False
 
     def fit(
@@ -187,13 +183,23 @@ class Distiller:
         with own_randomness(self.seed, self.device):
             selected = select(source, self.transfer_set)
             evaluator = None if evaluate_on is None else self._evaluator(evaluate_on)
-            signal = None if self.teacher is None else self._signal(self.teacher, source, selected)
+            signal = None
+            if self.teacher is not None:
+                signal = teacher_signal(
+                    self.teacher,
+                    source,
+                    selected=selected,
+                    transfer_set=self.transfer_set,
+                    precision=self.precision,
+                    cache=self.teacher_cache,
+                    capture=self.captures.teacher,
+                )
             numbers = numbering_for(self.captures, source, selected, self.transfer_set, self.device)
             if self.captures and not self.met:
                 some = source.batches(None if selected is None else selected[:2])
                 meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None), numbers)
         steps = 0 if selected is None else -(-len(selected) // source.batch_size)
-        update = self._make_update(steps * epochs, one_pass=self._one_pass(steps * epochs), numbers=numbers)
+        update = update_for(self, steps=steps * epochs, numbering=numbers)
         course = course_for(self.loss, epochs=epochs, steps=steps)
         self.stopping = False
         tell(self, "on_fit_start", epochs, steps)
@@ -233,25 +239,8 @@ class Distiller:
         """
         moved = as_batch(batch, self.device)
         if self._own_loop is None:
-            if self.transfer_set != Full():
-                raise ConfigurationError(
-                    f"step() takes a batch as it comes and cannot use {type(self.transfer_set).__name__}: "
-                    "use fit(), or leave transfer_set out and choose the examples yourself."
-                )
-            check_devices(self.student, self.teacher, self.device)
-            refuse_unnumbered(self.captures)
-            if self.captures and not self.met:
-                with own_randomness(self.seed, self.device):
-                    meet(self, moved)
-            live = None
-            if self.teacher is not None:
-                live = LiveTeacher(self.teacher, self.precision, self.captures.teacher)
-            warn_untold(self.loss, progress)
-            self._own_loop = self._make_update(steps=0), live
-        update, live = self._own_loop
-        if self.captures.scheduled:
-            update.use(loss_where(self.loss, progress))
-        return update(moved, None if live is None else live(moved))
+            self._own_loop = OwnLoop(self, moved, progress)
+        return self._own_loop(moved, progress)
 
     def evaluate(self, data: Any) -> Evaluation:
         """The student's metrics on labelled data, and its agreement with the teacher if there is one."""
@@ -270,31 +259,3 @@ class Distiller:
 
     def _evaluator(self, data: Any) -> Evaluator:
         return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
-
-    def _signal(self, teacher: nn.Module, source: Source, selected: Tensor | None) -> TeacherSignal:
-        return teacher_signal(
-            teacher, source, selected=selected, transfer_set=self.transfer_set, precision=self.precision,
-            cache=self.teacher_cache, capture=self.captures.teacher,
-        )  # fmt: skip
-
-    def _make_update(self, steps: int, *, one_pass: bool = False, numbers: Numbering | None = None) -> Update:
-        adapters = [] if self.adapters is None else [self.adapters]
-        check_optimizer(self.optimizer, nn.ModuleList([self.student, *adapters]))
-        forward = forward_of(self.student, self.compile, steps, self.device)
-        return Update(
-            self.student,
-            forward=forward,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            precision=self.precision,
-            clip_norm=self.clip_norm,
-            recorder=self.recorder,
-            one_pass=one_pass,
-            capture=self.captures.student,
-            adapters=self.adapters,
-            numbering=numbers,
-        )
-
-    def _one_pass(self, steps: int) -> bool:
-        trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
-        return only_watched(self.callbacks) and one_pass_pays(self.compile, self.precision, trained, steps)

@@ -6,20 +6,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.engine.batch import Batch
+from distillkit.engine.callbacks import only_watched
+from distillkit.engine.compiling import forward_of
 from distillkit.engine.contributions import contributions_of
 from distillkit.engine.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.example_weights import WeightedExamples
 from distillkit.engine.features.capture import Capture, outputs_of
-from distillkit.engine.first_batch import check_contributions, check_features, check_outputs
+from distillkit.engine.first_batch import (
+    check_contributions,
+    check_features,
+    check_optimizer,
+    check_outputs,
+)
 from distillkit.engine.numbering import Numbering
-from distillkit.engine.one_pass.stepping import TakingOver
+from distillkit.engine.one_pass.stepping import TakingOver, one_pass_pays
 from distillkit.engine.positions import counted
 from distillkit.engine.precision import Precision
 from distillkit.engine.recording import Recorder, only_tensors, recorded
@@ -27,6 +34,9 @@ from distillkit.engine.stepping import PlainStepping, Stepping
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
 from distillkit.typing import LossFn, Outputs
+
+if TYPE_CHECKING:
+    from distillkit.engine.distiller import Distiller
 
 
 class Update:
@@ -143,6 +153,47 @@ class Update:
         if self._numbering is not None:
             said = self._numbering(said, batch)
         return said if self._adapters is None else replace(said, adapters=self._adapters)
+
+
+def update_for(
+    distiller: Distiller, *, steps: int | None = None, numbering: Numbering | None = None
+) -> Update:
+    """The updates of a Distiller.
+
+    Args:
+        distiller: As it is now, with its adapters.
+        steps: Those ahead, 0 of a stream that does not tell; `None` in a loop that is not ours, in which
+            gradients are to be seen after each.
+        numbering: Numbers the examples, where the loss asks.
+
+    Raises:
+        ConfigurationError: The optimiser does not hold what is to be trained.
+    """
+    student, adapters = distiller.student, distiller.adapters
+    check_optimizer(
+        distiller.optimizer, nn.ModuleList([student] if adapters is None else [student, adapters])
+    )
+    return Update(
+        student,
+        forward=forward_of(student, distiller.compile, steps or 0, distiller.device),
+        loss=distiller.loss,
+        optimizer=distiller.optimizer,
+        precision=distiller.precision,
+        clip_norm=distiller.clip_norm,
+        recorder=distiller.recorder,
+        one_pass=steps is not None and in_one_pass(distiller, steps),
+        capture=distiller.captures.student,
+        adapters=adapters,
+        numbering=numbering,
+    )
+
+
+def in_one_pass(distiller: Distiller, steps: int) -> bool:
+    """Whether so many updates of a Distiller are worth a compiled pass, and nobody sees gradients."""
+    trained = sum(one.numel() for one in distiller.student.parameters() if one.requires_grad)
+    return only_watched(distiller.callbacks) and one_pass_pays(
+        distiller.compile, distiller.precision, trained, steps
+    )
 
 
 def explain_batch_of_one(error: ValueError) -> None:

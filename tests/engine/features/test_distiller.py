@@ -13,6 +13,7 @@ from torch import nn
 
 from distillkit import Distiller, TeacherCache, fit_together, losses, transfer_sets
 from distillkit.engine.order import epoch_order, epoch_seed
+from distillkit.engine.update import in_one_pass
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
 
@@ -233,7 +234,7 @@ def test_nothing_is_compiled(sides, data, apart, monkeypatch, caplog, mode, leve
 def test_compiling_in_bfloat16_is_off_too(sides, data, apart):
     """The one compiled pass over the weights does not take over, whatever lies ahead."""
     distiller = Distiller(**sides, loss=apart(layers={"0": "0"}), precision="bf16", compile="on")
-    assert not distiller._one_pass(10**12)
+    assert not in_one_pass(distiller, 10**12)
     distiller.fit(data, epochs=1)
 
 

@@ -42,13 +42,13 @@ class Box(Shape):
     ("name", "type_", "default"),
     [
         ("width", "number > 0, ≤ 10", "required"),
-        ("corners", "list of integer", "(1, 2)"),
-        ("names", "list of string", "()"),
+        ("corners", "list of integer", "[1, 2]"),
+        ("names", "list of string", "[]"),
         ("weights", "mapping of names to number", "computed"),
-        ("style", "round or square", "round"),
+        ("style", "round or square", '"round"'),
         ("only", "3", "3"),
-        ("limit", "integer or null", "None"),
-        ("inner", "Shape or null", "None"),
+        ("limit", "integer or null", "null"),
+        ("inner", "Shape or null", "null"),
         ("anything", "mapping", "computed"),
     ],
 )

@@ -146,14 +146,14 @@ def test_every_loss_trains(tmp_path: Path, few_digits: MnistData) -> None:
 
 def test_what_was_run_is_not_run_again(tmp_path: Path, few_digits: MnistData) -> None:
     """The same call goes on after a kill, and gives what was missing the numbers it would have had."""
-    whole = run(tmp_path, few_digits, ["sp"])
+    whole = run(tmp_path, few_digits, ["dkd"])
     file = tmp_path / "results.jsonl"
     as_it_was = file.read_bytes()
-    assert run(tmp_path, few_digits, ["sp"]) == whole
+    assert run(tmp_path, few_digits, ["dkd"]) == whole
     assert file.read_bytes() == as_it_was
     two, last = as_it_was.splitlines(keepends=True)[:2], as_it_was.splitlines(keepends=True)[2]
     file.write_bytes(b"".join([*two, last[:40]]))
-    (again,) = run(tmp_path, few_digits, ["sp"])[2:]
+    (again,) = run(tmp_path, few_digits, ["dkd"])[2:]
     same = ("id", "name", "seed", "test_errors_before", "test_errors", "teacher_agreement", "config")
     assert {name: again[name] for name in same} == {name: whole[2][name] for name in same}
 
@@ -166,9 +166,9 @@ def test_an_interrupt_loses_no_run_that_ended(tmp_path: Path, few_digits: MnistD
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, few_digits, ["sp"], say=stop)
+        run(tmp_path, few_digits, ["dkd"], say=stop)
     assert [one["name"] for one in read_lines(tmp_path / "results.jsonl")] == ["teacher", "hard_labels"]
-    assert len(run(tmp_path, few_digits, ["sp"])) == 3
+    assert len(run(tmp_path, few_digits, ["dkd"])) == 3
 
 
 def test_a_teacher_that_cannot_be_made_again_is_refused(tmp_path: Path, few_digits: MnistData) -> None:
@@ -179,7 +179,7 @@ def test_a_teacher_that_cannot_be_made_again_is_refused(tmp_path: Path, few_digi
     lines[0]["test_errors"] += 1
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     with pytest.raises(ConfigurationError, match="The teacher of seed 0 made"):
-        run(tmp_path, few_digits, ["sp"])
+        run(tmp_path, few_digits, ["dkd"])
 
 
 def test_verdicts_are_those_of_the_paired_test() -> None:

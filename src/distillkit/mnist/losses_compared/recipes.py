@@ -130,8 +130,8 @@ def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
         ConfigurationError: There is no such loss; or one has a field without a default, and no recipe.
 
     Example:
-        >>> list(compared(["sp"]))
-        ['hard_labels', 'sp']
+        >>> list(compared(["pkt"]))
+        ['hard_labels', 'pkt']
     """
     kinds = [kind for kind in Loss.kinds() if kind not in Loss.plugins() and _is_built_in(kind)]
     if unknown := [kind for kind in only or () if kind not in kinds]:

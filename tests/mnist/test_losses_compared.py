@@ -225,8 +225,8 @@ def test_the_page_says_what_the_lines_say() -> None:
     assert "Made by `python compare`. C, 1 thread a run, torch 2, distillkit 0" in text
     assert "teachers make 20 to 21 errors on the 1,000 test cases" in text
     assert "3 of 4 students ended with fewer errors" in text
-    assert "| `hard_labels` | hard_labels | 100 ± 1 (n = 2) |  |  | baseline | 90.0 % | 2 |" in text
-    assert "| `at` | at | 530 ± 665 (n = 2, 1 diverged) | +430 (" in text
+    assert "| `hard_labels` | hard_labels | 100\u00a0±\u00a01 |  |  | baseline | 90.0 % | 2 |" in text
+    assert "| `at` | at | 530\u00a0±\u00a0665 (1 diverged) | +430\u00a0(" in text
 
 
 @pytest.mark.parametrize(

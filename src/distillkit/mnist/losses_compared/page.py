@@ -13,6 +13,8 @@ _HEAD = (
     "Loss", "Compared as", "Test errors", "Less those of hard labels", "p (Holm)", "Verdict",
     "Agrees with teacher", "CPU seconds",
 )  # fmt: skip
+_JOINED = str.maketrans({" ": "\N{NO-BREAK SPACE}"})
+"""What a column of numbers must not break at."""
 
 
 def results_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -58,21 +60,23 @@ def _outcome(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _table(found: Sequence[Found]) -> str:
-    rows = [_HEAD, tuple("---" for _ in _HEAD), *map(_row, found)]
+    most = max(one.errors.n for one in found)
+    rows = [_HEAD, tuple("---" for _ in _HEAD), *(_row(one, most) for one in found)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _row(one: Found) -> tuple[str, ...]:
+def _row(one: Found, seeds: int) -> tuple[str, ...]:
     is_baseline = one.verdict == "baseline"
     spread = "" if one.errors.sd is None else f" ± {one.errors.sd:.0f}"
-    diverged = f", {one.diverged} diverged" if one.diverged else ""
+    fewer = [f"n = {one.errors.n}"] if one.errors.n < seeds else []
+    remarks = fewer + ([f"{one.diverged} diverged"] if one.diverged else [])
     interval = one.against.interval
-    ends = "" if interval is None else f" ({interval[0]:+.0f} to {interval[1]:+.0f})"
+    ends = "" if interval is None else f" ({interval[0]:+.0f} to {interval[1]:+.0f})".translate(_JOINED)
     return (
         f"`{one.name}`",
         told(one.loss),
-        f"{one.errors.mean:.0f}{spread} (n = {one.errors.n}{diverged})",
-        "" if is_baseline else f"{one.against.difference:+.0f}{ends}",
+        f"{one.errors.mean:.0f}{spread}".translate(_JOINED) + (f" ({', '.join(remarks)})" if remarks else ""),
+        "" if is_baseline else f"{one.against.difference:+.0f}" + ends,
         "" if is_baseline else _p(one.p),
         f"**{one.verdict}**" if one.verdict in {"better", "worse"} else one.verdict,
         "–" if one.agreement is None else f"{100 * one.agreement:.1f} %",

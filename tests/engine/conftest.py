@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -25,27 +23,8 @@ class _Counting(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small sums on one thread, so that several test runs do not fight for the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def net() -> Callable[..., nn.Module]:
-    """Makes a small net from a seed, without touching torch's own randomness."""
-
-    def make(seed: int, *, hidden: int = 8, dropout: float = 0.0, norm: bool = False) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            middle: list[nn.Module] = [nn.BatchNorm1d(hidden)] if norm else []
-            return nn.Sequential(
-                nn.Linear(INPUTS, hidden), *middle, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, CLASSES)
-            )
-
-    return make
+def small_sums(one_thread: None) -> None:
+    """All tests here."""
 
 
 @pytest.fixture
@@ -54,16 +33,6 @@ def counting() -> _Counting:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(7)
         return _Counting()
-
-
-@pytest.fixture
-def data() -> tuple[Tensor, Tensor]:
-    """Fifty labelled examples."""
-    generator = torch.Generator().manual_seed(0)
-    return (
-        torch.randn(CASES, INPUTS, generator=generator),
-        torch.randint(CLASSES, (CASES,), generator=generator),
-    )
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
 from distillkit.mnist.losses_compared.page import results_in_words
 from distillkit.mnist.protocols import PROTOCOLS
+from distillkit.mnist.report import CAPTIONS
 
 PAPER = {
     "paper three nets": ("H1", "H2", "H3", "H3-gap", "H-claim-distillation-helps"),
@@ -40,26 +41,11 @@ PAPER = {
 }  # fmt: skip
 """Tables of the paper's page, and the rows of the ledger that they show."""
 DRAWN = {
-    "paper three nets": (
-        "figure-1",
-        "Test errors by epoch: teacher, student without distillation and distilled.",
-    ),
-    "paper temperature": (
-        "temperature",
-        "Test errors by temperature and width, with 95 % intervals of the means.",
-    ),
-    "paper unseen digits": (
-        "bias-shift",
-        "Test errors when a bias is shifted afterwards, and the shifts chosen.",
-    ),
-    "paper unlabelled": (
-        "unlabelled",
-        "Test errors of students of unlabelled images, by their kind and number.",
-    ),
-    "paper ensemble": (
-        "ensemble",
-        "Test errors of ten nets, of all ten together, and of one net distilled from them.",
-    ),
+    "paper three nets": "figure-1",
+    "paper temperature": "temperature",
+    "paper unseen digits": "bias-shift",
+    "paper unlabelled": "unlabelled",
+    "paper ensemble": "ensemble",
 }
 """Figures that stand above tables, where they are drawn."""
 EXPERIMENTS = {
@@ -151,9 +137,9 @@ def paper_table(ledgers: Mapping[str, Any], name: str) -> str:
         return NOTHING_YET
     lines = []
     if name in DRAWN:
-        figure, caption = DRAWN[name]
+        figure = DRAWN[name]
         files = (f"results/{protocol}/figures/{figure}.png" for protocol in ledgers)
-        lines += [f"![{caption}]({file})\n" for file in files if (ROOT / "docs" / file).exists()]
+        lines += [f"![{CAPTIONS[figure]}]({file})\n" for file in files if (ROOT / "docs" / file).exists()]
     lines.append(header("What", "Published", *(f"`{protocol}`" for protocol in ledgers)))
     for row_id, rows in found.items():
         first = rows[0]

@@ -38,7 +38,7 @@ from distillkit.mnist.report_run import (
 )
 
 REPORT = "report.md"
-_CAPTIONS = {
+CAPTIONS = {
     "figure-1": "Test errors by epoch: teacher, student without distillation, student distilled at T = 20.",
     "figure-2": "Test errors by temperature and width; hollow red: runs that never predict some class.",
     "temperature": "Test errors by temperature and width, with 95 % intervals of the means.",
@@ -46,6 +46,7 @@ _CAPTIONS = {
     "unlabelled": "Test errors of students of unlabelled images, by their kind and number.",
     "ensemble": "Test errors of ten nets, of all ten together, and of one net distilled from them.",
 }
+"""Of the figures that are made from runs, by name."""
 
 
 def write_report(
@@ -73,7 +74,7 @@ def write_report(
     """
     evidence = Evidence.of(results, experiments=experiments)
     shown = [
-        f"![{_CAPTIONS[name]}](figures/{name}.png)\n\n*{_CAPTIONS[name]}*"
+        f"![{CAPTIONS[name]}](figures/{name}.png)\n\n*{CAPTIONS[name]}*"
         for name in figures_of(evidence.protocol)
         if name in figures
     ]

@@ -49,7 +49,7 @@ def _outcome(lines: Sequence[Mapping[str, Any]]) -> str:
     each = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
     teachers = [line["test_errors"] for line in lines if line["name"] == TEACHER]
     starts = [line["test_errors_before"] for line in students]
-    learnt = sum(line["test_errors"] < line["test_errors_before"] for line in students)
+    learnt = sum(one.learnt for one in found)
     return (
         f"Seeds of each loss: {each}. The teachers make {_range(teachers)} errors on the "
         f"{students[0]['cases']:,} test cases, and students before they are trained {_range(starts)}. "

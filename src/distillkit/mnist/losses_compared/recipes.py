@@ -133,12 +133,21 @@ def compared(only: Collection[str] | None = None) -> dict[str, Loss]:
         >>> list(compared(["pkt"]))
         ['hard_labels', 'pkt']
     """
+    wanted = kinds_to_compare(only)
+    found = {kind: _in_its_setting(kind) for kind in (BASELINE, *wanted)}
+    return found | dict(with_factor(kind, CHOSEN[kind]) for kind in wanted if kind in CHOSEN)
+
+
+def kinds_to_compare(only: Collection[str] | None = None) -> list[str]:
+    """Every built-in kind but the baseline's, or those of `only`.
+
+    Raises:
+        ConfigurationError: There is no such loss.
+    """
     kinds = [kind for kind in Loss.kinds() if kind not in Loss.plugins() and _is_built_in(kind)]
     if unknown := [kind for kind in only or () if kind not in kinds]:
         raise ConfigurationError(f"There is no built-in loss {unknown[0]!r}; there are {', '.join(kinds)}.")
-    wanted = [kind for kind in kinds if kind != BASELINE and (only is None or kind in only)]
-    found = {kind: _in_its_setting(kind) for kind in (BASELINE, *wanted)}
-    return found | dict(with_factor(kind, CHOSEN[kind]) for kind in wanted if kind in CHOSEN)
+    return [kind for kind in kinds if kind != BASELINE and (only is None or kind in only)]
 
 
 def _is_built_in(kind: str) -> bool:

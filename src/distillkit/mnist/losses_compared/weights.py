@@ -8,9 +8,8 @@ from typing import Any
 
 from distillkit.losses import Loss
 from distillkit.mnist.losses_compared.recipes import (
-    BASELINE,
-    compared,
     kind_of,
+    kinds_to_compare,
     named,
     recipe_of,
     with_factor,
@@ -32,8 +31,7 @@ def weights_to_try(only: Collection[str] | None = None) -> dict[str, Loss]:
         >>> list(weights_to_try(["at", "soft_targets"]))
         ['at × 1', 'at × 0.1', 'at × 0.01']
     """
-    kinds = [name for name in compared(only) if name != BASELINE and name in Loss.kinds()]
-    beside = [kind for kind in kinds if recipe_of(kind).hard_label_weight]
+    beside = [kind for kind in kinds_to_compare(only) if recipe_of(kind).hard_label_weight]
     return dict(with_factor(kind, factor) for kind in beside for factor in FACTORS)
 
 

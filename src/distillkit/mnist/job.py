@@ -14,7 +14,7 @@ from distillkit.mnist.estimate import Estimates
 from distillkit.mnist.identities import Identities
 from distillkit.mnist.in_a_process import InAProcess
 from distillkit.mnist.runs import Laboratory
-from distillkit.mnist.side_by_side import number_that_ends_first
+from distillkit.mnist.side_by_side import number_that_ends_first, ready
 from distillkit.mnist.stack_unit import StackUnit
 from distillkit.mnist.stacks import stacks_of
 from distillkit.mnist.teachers import Teachers
@@ -141,9 +141,7 @@ class _Job:
 
     def _first_ready(self, waiting: Sequence[Unit], running: Collection[Unit]) -> Unit | None:
         """The first that waits for nothing that is still to be made."""
-        to_come = {run for unit in (*waiting, *running) for run in unit.makes}
-        ready = (unit for unit in waiting if not to_come & unit.needs and not unit.waits(self._store))
-        return next(ready, None)
+        return next((unit for unit in ready(waiting, running) if not unit.waits(self._store)), None)
 
     def _begins(self, unit: Unit) -> None:
         self._laboratory.observer.runs_started(unit.runs, unit.epochs)

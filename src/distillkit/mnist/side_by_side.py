@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 from distillkit.mnist.cells import Cell
 from distillkit.mnist.models import CLASSES, PIXELS
@@ -49,23 +50,29 @@ def number_that_ends_first(plan: Sequence[Unit], at_most: int, cores: int) -> in
     return min(range(at_most, 0, -1), key=ends)
 
 
+def ready(waiting: Iterable[Unit], running: Iterable[Unit]) -> Iterator[Unit]:
+    """Those of `waiting`, in their order, that need nothing that these or `running` are still to make."""
+    waiting = list(waiting)
+    to_come = {run for unit in (*waiting, *running) for run in unit.makes}
+    return (unit for unit in waiting if not to_come & unit.needs)
+
+
 def _ends(plan: Sequence[Unit], number: int) -> float:
     """When the last unit ends, if `number` go on at once and each costs what its products do."""
-    products = Products()
-    free = [0.0] * number
-    made: dict[str, float] = {}
-    waiting = list(plan)
-    while waiting:
-        now = min(free)
-        to_come = {run for unit in waiting for run in unit.makes}
-        ready = [unit for unit in waiting if not to_come & unit.needs]
-        begins = {id(unit): max([now, *(made.get(run, 0.0) for run in unit.needs)]) for unit in ready}
-        unit = min(ready, key=lambda one: begins[id(one)])
-        waiting.remove(unit)
-        end = begins[id(unit)] + unit.seconds(products)
-        free[free.index(now)] = end
-        made |= dict.fromkeys(unit.makes, end)
-    return max(free)
+    products, now = Products(), 0.0
+    waiting, running = list(plan), list[tuple[float, Unit]]()
+    while waiting or running:
+        while len(running) < number and (unit := next(ready(waiting, _units(running)), None)) is not None:
+            waiting.remove(unit)
+            running.append((now + unit.seconds(products), unit))
+        first = min(running, key=itemgetter(0))
+        running.remove(first)
+        now = first[0]
+    return now
+
+
+def _units(running: Iterable[tuple[float, Unit]]) -> Iterator[Unit]:
+    return (unit for _, unit in running)
 
 
 def _weights(cell: Cell) -> int:

@@ -22,6 +22,7 @@ from distillkit.experiments.store import (
 )
 from distillkit.mnist.ledger import Ledger, build_ledger
 from distillkit.mnist.verify_experiments import check_experiments
+from distillkit.mnist.verify_likeness import check_likeness
 from distillkit.mnist.verify_outcome import VerifyOutcome as VerifyOutcome
 
 LEDGER = "ledger.json"
@@ -32,9 +33,9 @@ _DIGITS = 10
 def verify_folder(folder: Path, test_labels: NDArray[np.integer[Any]]) -> VerifyOutcome:
     """Recompute what an output folder claims, from its raw results.
 
-    Errors, errors by class and never predicted classes of each result from its predictions, and every count
-    of errors of each experiment; ids from the configurations; seeds 0 to N - 1 of each cell; the ledger,
-    number by number; sizes and digests of MANIFEST.json.
+    Errors, errors by class and never predicted classes of each result from its predictions, and how like its
+    teacher it is from those of both; every count of errors of each experiment; ids from the configurations;
+    seeds 0 to N - 1 of each cell; the ledger, number by number; sizes and digests of MANIFEST.json.
 
     Args:
         folder: the output folder of a reproduction or a sweep.
@@ -61,6 +62,7 @@ def verify_folder(folder: Path, test_labels: NDArray[np.integer[Any]]) -> Verify
             predictions[str(result["id"])] = predicted
         recomputed.append(_check_result(result, predicted, labels, outcome))
     recounted, of_experiments = check_experiments(folder, experiments, labels, outcome)
+    check_likeness(results, predictions, labels, outcome)
     _check_parents(results, outcome)
     for file, lines in ((RESULTS, results), (EXPERIMENTS, experiments)):
         _check_seeds(file, lines, settings, outcome)

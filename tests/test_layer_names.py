@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distillkit.layer_names import layers_like, no_such_layer
+from distillkit.layer_names import VOICES, layers_like, no_such_layer
 
 NAMES = ["stem", "layer1", "layer1.0", "layer1.0.conv", "layer2", "layer10", "head"]
 
@@ -37,3 +37,10 @@ def test_what_is_missing_is_explained():
     many = [f"block{number}" for number in range(20)]
     assert "and 8 more" in str(no_such_layer("zzz", many, "The teacher"))
     assert "are none" in str(no_such_layer("zzz", [], "The teacher"))
+
+
+def test_members_are_asked_of_an_ensemble_that_stands_alone() -> None:
+    """What is around one is said to go around its members."""
+    assert "pass Ensemble([...]" in str(no_such_layer(VOICES, ["0", "1"], "The student"))
+    within = str(no_such_layer(VOICES, ["model", "model.voices"], "The teacher"))
+    assert "put what is around the Ensemble around each member" in within

@@ -37,9 +37,11 @@ def no_such_layer(pattern: str, names: Iterable[str], who: str) -> Configuration
     """The error where a pattern means nothing: close matches, else the first names there are."""
     listed = list(names)
     if pattern == VOICES:
+        way_out = "pass Ensemble([...], average='probabilities') in its place."
+        if any(name.endswith(f".{VOICES}") for name in listed):
+            way_out = "there is one within it, so put what is around the Ensemble around each member instead."
         return ConfigurationError(
-            f"{who} is no Ensemble, and the loss looks at what each member of one says: pass "
-            "Ensemble([...], average='probabilities') as the teacher."
+            f"{who} is no Ensemble, and the loss looks at what each member of one says: {way_out}"
         )
     close = get_close_matches(pattern, listed, n=3, cutoff=0.5)
     close += [name for name in listed if name.rpartition(".")[2] == pattern and name not in close]

@@ -57,7 +57,7 @@ def test_a_table_of_the_modules() -> None:
 
 def test_a_second_model_suggests_layers() -> None:
     """As suggestions, in the form in which a loss takes them."""
-    outcome = call("nets.py:small", "nets.py:large", "--input", "1", "8", "8")
+    outcome = call("nets.py:large", "nets.py:small", "--input", "1", "8", "8")
     assert outcome.exit_code == 0, outcome.output
     assert "Suggested by size alone" in outcome.stdout
     assert 'layers: {"1": "1", "2": "2"}' in outcome.stdout
@@ -65,9 +65,9 @@ def test_a_second_model_suggests_layers() -> None:
 
 def test_json() -> None:
     """All that the tables say."""
-    outcome = call("nets.py:small", "nets.py:large", "--input", "1", "8", "8", "--json")
+    outcome = call("nets.py:large", "nets.py:small", "--input", "1", "8", "8", "--json")
     told = json.loads(outcome.stdout)
-    small, large = told["models"]
+    large, small = told["models"]
     assert (small["model"], small["parameters"], small["multiply_adds"]) == ("nets.py:small", 407, 1536)
     assert large["layers"][0] == {
         "name": "0",

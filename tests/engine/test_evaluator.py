@@ -131,8 +131,8 @@ def test_a_teacher_of_other_classes_is_not_compared(net, data):
         distiller_of(net, teacher=nn.Linear(6, 5)).evaluate(data)
 
 
-def test_logits_of_sequences_are_not_evaluated(data):
-    """Metrics are of one class a case."""
+def test_labels_of_sequences_are_one_a_position(data):
+    """Logits of sequences need them; inputs alone give the logits whole."""
 
     class PerToken(nn.Module):
         def __init__(self):
@@ -144,5 +144,5 @@ def test_logits_of_sequences_are_not_evaluated(data):
 
     distiller = Distiller(teacher=None, student=PerToken(), loss=losses.HardLabels())
     assert distiller.logits(data[0]).shape == (50, 6, 4)
-    with pytest.raises(ConfigurationError, match=r"\[cases, classes\], got \[50, 6, 4\]"):
-        distiller.evaluate((data[0], data[0].long().clamp(0, 3)))
+    with pytest.raises(ConfigurationError, match=r"whole numbers of shape \[50, 6\], got torch.int64 \[50\]"):
+        distiller.evaluate(data)

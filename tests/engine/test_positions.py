@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from distillkit import Distiller, fit_together, losses
+from distillkit import Distiller, Ensemble, fit_together, losses
 from distillkit.engine.positions import counted
 from distillkit.errors import ConfigurationError
 from distillkit.functional import next_token_labels
-from distillkit.losses import DKD, FitNet, HardLabels, SoftTargets, WeightedSum
+from distillkit.layer_names import VOICES
+from distillkit.losses import DKD, BestOf, FitNet, HardLabels, Mutual, SoftTargets, WeightedSum
 from distillkit.typing import Outputs
 
 
@@ -121,3 +124,61 @@ def test_fit_together_leaves_out_the_same() -> None:
     alone = [one.fit((other, labels), epochs=2, batch_size=8) for one in distillers()]
     for one, expected in zip(together, alone, strict=True):
         assert one["loss"].tolist() == pytest.approx(expected["loss"].tolist(), rel=1e-5)
+
+
+def test_what_members_say_is_at_the_same_positions() -> None:
+    """By a loop; of the student and of the teacher."""
+    student, teacher = sides(2, 3, 5)
+    voices = torch.randn(2, 4, 3, 5)
+    labels = torch.tensor([[1, -100, 3], [-100, 0, 2]])
+    heard = [replace(one, features={VOICES: voices}) for one in (student, teacher)]
+    found = counted(*heard, labels, None)[:2]
+    expected = torch.stack([voices[i, :, j] for i, j in ((0, 0), (0, 2), (1, 1), (1, 2))])
+    assert all(one is not None and torch.equal(one.features[VOICES], expected) for one in found)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_best_member_speaks_at_each_position(weighted: bool) -> None:
+    """As where positions are examples of their own."""
+    inputs, labels = torch.randn(4, 3, 6), torch.randint(4, (4, 3))
+    weights = torch.tensor([1.0, 2.0, 0.5, 3.0])
+
+    def found(*batch: Tensor) -> float:
+        teacher = Ensemble([by_position(1), by_position(2)], average="logits")
+        distiller = Distiller(teacher=teacher, student=by_position(3), loss=BestOf(), precision="fp32")
+        return float(distiller.step(batch)["soft_targets"])
+
+    whole = (inputs, labels, weights) if weighted else (inputs, labels)
+    flat = (inputs.flatten(0, 1), labels.flatten(), weights.repeat_interleave(3))[: len(whole)]
+    assert found(*whole) == pytest.approx(found(*flat), rel=1e-5)
+
+
+def test_students_learn_from_one_another_at_each_position() -> None:
+    """As where positions are examples of their own."""
+    inputs, labels = torch.randn(4, 3, 6), torch.randint(4, (4, 3))
+
+    def found(*batch: Tensor) -> dict[str, float]:
+        students = Ensemble([by_position(1), by_position(2)], average="probabilities")
+        distiller = Distiller(teacher=None, student=students, loss=Mutual(), precision="fp32")
+        return {name: float(value) for name, value in distiller.step(batch).items()}
+
+    assert found(inputs, labels) == pytest.approx(found(inputs.flatten(0, 1), labels.flatten()), rel=1e-5)
+
+
+def test_each_position_that_counts_is_a_case_of_an_evaluation() -> None:
+    """Whatever the lengths of the batches, and where nothing counts in one; with a teacher beside."""
+    inputs, labels = torch.randn(4, 3, 6), torch.randint(4, (4, 3))
+    labels[0, 1] = labels[2, 2] = -100
+    distiller = Distiller(teacher=by_position(1), student=by_position(2), loss=SoftTargets(temperature=1))
+    places = (labels != -100).nonzero(as_tuple=True)
+    expected = distiller.evaluate((inputs[places], labels[places]))
+    assert expected.cases == 10
+    short = (inputs[2:, :2], labels[2:, :2]), (inputs[2:, 2:], labels[2:, 2:])
+    of_none = (inputs[:1], torch.full_like(labels[:1], -100))
+    for form in ((inputs, labels), [(inputs[:2], labels[:2]), of_none, *short]):
+        found = distiller.evaluate(form)
+        assert (found.cases, found.errors_by_class) == (10, expected.errors_by_class)
+        assert found.nll == pytest.approx(expected.nll, rel=1e-5)
+        assert found.teacher_kl == pytest.approx(expected.teacher_kl, rel=1e-4)
+    with pytest.raises(ConfigurationError, match="no cases"):
+        distiller.evaluate([of_none])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
+from distillkit.layer_names import VOICES
 from distillkit.losses import CTKD, DKD, FitNet, HardLabels, Loss, Mutual, SoftTargets, hinton
 from distillkit.typing import Outputs
 
@@ -15,8 +16,8 @@ LOSSES = [Mutual().loss, SoftTargets(temperature=4), DKD(temperature=2), hinton(
 
 
 def cohort(said: list[torch.Tensor]) -> Outputs:
-    """An ensemble's outputs, of which the members' are features."""
-    return Outputs(torch.stack(said).mean(0), {f"members.{i}": one for i, one in enumerate(said)})
+    """An ensemble's outputs, and what its members say."""
+    return Outputs(torch.stack(said).mean(0), {VOICES: torch.stack(said, dim=1)})
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
@@ -57,7 +58,7 @@ def test_what_it_says_of_itself() -> None:
     """The peers are held fixed; it is a mean over examples where the loss inside is."""
     assert not Mutual().gradient_is_of_the_value
     assert Mutual().is_mean_over_examples
-    assert Mutual().student_layers == ("members.*",)
+    assert Mutual().student_layers == (VOICES,)
     assert not Mutual().learns
 
 
@@ -74,6 +75,8 @@ def test_what_is_refused() -> None:
     """Fewer than two students, no labels where they are needed, and losses that look beyond logits."""
     with pytest.raises(ConfigurationError, match=r"fewer than two of them \(1\)"):
         Mutual()(student=cohort(SAID[:1]), teacher=None, labels=LABELS)
+    with pytest.raises(ConfigurationError, match="The student is no Ensemble"):
+        Mutual()(student=Outputs(SAID[0]), teacher=None, labels=LABELS)
     with pytest.raises(ConfigurationError, match="HardLabels needs labels"):
         Mutual()(student=cohort(SAID), teacher=None, labels=None)
     for loss in (FitNet(layers={"a": "x"}), CTKD()):

@@ -66,3 +66,10 @@ def test_what_is_missing_is_explained() -> None:
         loss.adapters(student=Outputs(STUDENT), teacher=None)
     with pytest.raises(ConfigurationError, match=r"got \[6\]: name another layer"):
         loss.adapters(student=Outputs(STUDENT, {"a": STUDENT[:, 0]}), teacher=None)
+
+
+def test_answers_at_many_positions_are_refused() -> None:
+    """An exit gives one answer an example, also where as many positions count as there are examples."""
+    student = Outputs(torch.randn(6, 3, 4), {"a": STUDENT})
+    with pytest.raises(ConfigurationError, match=r"one answer an example.* got \[6, 3, 4\]"):
+        OFA(layers=["a"]).adapters(student=student, teacher=None)

@@ -48,7 +48,8 @@ def compare(
     integers: options.Integers = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples in a batch of the throughput.")] = 32,
     seconds: Annotated[
-        float, typer.Option(help="How long latency and throughput are measured, each; longer is surer.")
+        float,
+        typer.Option(min=0.001, help="How long latency and throughput are measured, each; longer is surer."),
     ] = 5.0,
     device: options.Device = "auto",
     precision: Annotated[

@@ -30,9 +30,12 @@ def inspect(
             show_default=False,
         ),
     ],
-    teacher: Annotated[
+    student: Annotated[
         str | None,
-        typer.Argument(help="Another: suggests layers of the two to compare.", show_default=False),
+        typer.Argument(
+            help="Its student, where it is a teacher: suggests layers of the two to compare.",
+            show_default=False,
+        ),
     ] = None,
     shape: options.Input = None,
     integers: options.Integers = None,
@@ -52,17 +55,17 @@ def inspect(
 
     [dim]distillkit inspect models.py:small_net --input 1 28 28[/]
 
-    [dim]distillkit inspect mobilenet_v2 resnet50 --depth 1[/]
+    [dim]distillkit inspect resnet50 mobilenet_v2 --depth 1[/]
     """
     from distillkit.experiments.inspection import describe_model
     from distillkit.experiments.layer_pairs import suggest_pairs
 
-    names = [model] if teacher is None else [model, teacher]
+    names = [model] if student is None else [model, student]
     # what a model's file prints of itself is no result
     with redirect_stdout(sys.stderr), Named() as named:
         inputs = example(names, shape, integers)
         found = [describe_model(named.model(name), inputs, name) for name in names]
-    pairs = suggest_pairs(found[0], found[1]) if teacher is not None else None
+    pairs = suggest_pairs(student=found[1], teacher=found[0]) if student is not None else None
     if as_json:
         outcome: dict[str, Any] = {
             "models": [_as_data(name, one) for name, one in zip(names, found, strict=True)],

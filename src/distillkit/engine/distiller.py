@@ -243,7 +243,10 @@ class Distiller:
         return self._own_loop(moved, progress)
 
     def evaluate(self, data: Any) -> Evaluation:
-        """The student's metrics on labelled data, and its agreement with the teacher if there is one."""
+        """The student's metrics on labelled data, and its agreement with the teacher if there is one.
+
+        Where an example has labels at many positions, each position whose label is not −100 is a case.
+        """
         check_devices(self.student, self.teacher, self.device)
         with own_randomness(self.seed, self.device):
             return self._evaluator(data).evaluate(self.student)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from distillkit.engine.first_batch import check_evaluation
 from distillkit.engine.modes import mode
+from distillkit.engine.positions import cases
 from distillkit.engine.precision import Precision
 from distillkit.engine.sources import Source
 from distillkit.engine.teacher_cache import TeacherCache
@@ -19,7 +20,7 @@ from distillkit.transfer_sets import Full
 
 def all_logits(model: nn.Module, source: Source, precision: Precision) -> Tensor:
     """The logits of all cases in their order, `[cases, classes]`, float32; evaluation mode, no gradients."""
-    return _ask(model, source, precision, None)[0]
+    return torch.cat([said for said, _, _ in _asked(model, source, precision, None)])
 
 
 class Evaluator:
@@ -54,40 +55,46 @@ class Evaluator:
     def answers(self, student: nn.Module) -> tuple[Tensor, Tensor | None, Tensor]:
         """The logits of the student and of the teacher, if any, and the labels, of all cases.
 
+        Where an example has labels at many positions, each of those that count is a case.
+
         Raises:
-            ConfigurationError: The data have no labels, or labels and outputs do not fit together.
+            ConfigurationError: The data have no labels, none that counts, or labels and outputs do not fit
+                together.
         """
-        logits, teacher_logits, labels = _ask(student, self._source, self._precision, self._signal)
-        if labels is None:
-            raise _no_labels()
-        check_evaluation(logits, teacher_logits, labels)
-        return logits, teacher_logits, labels
+        logits, teacher_logits, labels = [], [], []
+        for answer in _asked(student, self._source, self._precision, self._signal):
+            said, taught, true = cases(*answer)
+            if true is None:
+                raise _no_labels()
+            if not len(true):
+                continue
+            check_evaluation(said, taught, true)
+            logits.append(said)
+            labels.append(true)
+            if taught is not None:
+                teacher_logits.append(taught)
+        if not labels:
+            raise _nothing()
+        return torch.cat(logits), torch.cat(teacher_logits) if teacher_logits else None, torch.cat(labels)
 
 
-def _ask(
+def _asked(
     model: nn.Module, source: Source, precision: Precision, signal: TeacherSignal | None
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """The logits of model and teacher and the labels of all cases.
+) -> list[tuple[Tensor, Tensor | None, Tensor | None]]:
+    """The logits of model and teacher, in float32, and the labels of all batches.
 
     In one pass, since a stream may come in another order next time.
     """
     _refuse_nothing(source)
-    logits, teacher_logits, labels = [], [], []
+    found = []
     with mode(model, training=False), torch.no_grad():
         for batch in source.batches(batch_size=source.inference_batch_size):
             with precision.autocast():
-                logits.append(logits_of(call(model, batch.inputs)).float())
-            if signal is not None:
-                teacher_logits.append(signal(batch).logits.float())
-            if batch.labels is not None:
-                labels.append(batch.labels)
-    if not logits:
+                logits = logits_of(call(model, batch.inputs)).float()
+            found.append((logits, None if signal is None else signal(batch).logits.float(), batch.labels))
+    if not found:
         raise _nothing()
-    return (
-        torch.cat(logits),
-        torch.cat(teacher_logits) if teacher_logits else None,
-        torch.cat(labels) if len(labels) == len(logits) else None,
-    )
+    return found
 
 
 def _refuse_nothing(source: Source) -> None:

@@ -105,7 +105,7 @@ def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) ->
     Raises:
         ConfigurationError: The sentence names both sides.
     """
-    if student.dim() != 2:
+    if student.dim() < 2:
         raise ConfigurationError(
             f"Evaluation needs logits of shape [cases, classes], got {list(student.shape)}: use logits() "
             "and metrics of your own."

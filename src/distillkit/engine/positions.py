@@ -8,6 +8,7 @@ from torch import Tensor
 
 from distillkit.engine.example_weights import check_number
 from distillkit.errors import ConfigurationError
+from distillkit.layer_names import VOICES
 from distillkit.typing import Outputs
 
 _NOT_COUNTED = -100
@@ -19,23 +20,21 @@ def counted(
 ) -> tuple[Outputs, Outputs | None, Tensor | None, Tensor | None]:
     """Both sides' logits, the labels and the weights where the label is not −100, a row a position.
 
-    As they come where an example has one label or none, and where shapes do not fit, which is found later.
+    What each member of an `Ensemble` says is of logits too; other features stay whole. All is as it comes
+    where an example has one label or none, and where shapes do not fit, which is found later.
 
     Raises:
         ConfigurationError: No label of the batch counts; or there are weights, but not one an example, or
-            features, which stay whole.
+            features that stay whole.
     """
-    if labels is None or labels.dim() < 2 or labels.shape != student.logits.shape[:-1]:
-        return student, teacher, labels, weights
-    if teacher is not None and teacher.logits.shape != student.logits.shape:
+    if labels is None or not _fit(labels, student.logits, None if teacher is None else teacher.logits):
         return student, teacher, labels, weights
     if weights is not None:
         check_number(weights, len(labels))
         _refuse_features(student, teacher)
         # each position has the weight of its example
         weights = weights.repeat_interleave(labels[0].numel())
-    flat = labels.flatten()
-    places = (flat != _NOT_COUNTED).nonzero().squeeze(-1)
+    flat, places = _places(labels)
     if not len(places):
         raise ConfigurationError(
             f"All labels of a batch are {_NOT_COUNTED}, so there is nothing to learn from it: leave such "
@@ -49,8 +48,38 @@ def counted(
     )
 
 
+def cases(
+    logits: Tensor, teacher_logits: Tensor | None, labels: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """What there is to evaluate: a case for each position whose label is not −100, as `counted` has it."""
+    if labels is None or not _fit(labels, logits, teacher_logits):
+        return logits, teacher_logits, labels
+    flat, places = _places(labels)
+    return (
+        _rows(logits.flatten(0, -2), places),
+        None if teacher_logits is None else _rows(teacher_logits.flatten(0, -2), places),
+        _rows(flat, places),
+    )
+
+
+def _fit(labels: Tensor, logits: Tensor, teacher_logits: Tensor | None) -> bool:
+    """Whether there are many labels an example, and one for each of the answers."""
+    alike = teacher_logits is None or teacher_logits.shape == logits.shape
+    return labels.dim() > 1 and labels.shape == logits.shape[:-1] and alike
+
+
+def _places(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The labels in a row, and where in it those stand that count."""
+    flat = labels.flatten()
+    return flat, (flat != _NOT_COUNTED).nonzero().squeeze(-1)
+
+
 def _answers(side: Outputs, places: Tensor) -> Outputs:
-    return replace(side, logits=_rows(side.logits.flatten(0, -2), places))
+    answers = replace(side, logits=_rows(side.logits.flatten(0, -2), places))
+    if VOICES not in side.features:
+        return answers
+    voices = side.features[VOICES].movedim(1, -2).flatten(0, -3)
+    return replace(answers, features={**side.features, VOICES: _rows(voices, places)})
 
 
 def _rows(flat: Tensor, places: Tensor) -> Tensor:
@@ -58,7 +87,7 @@ def _rows(flat: Tensor, places: Tensor) -> Tensor:
 
 
 def _refuse_features(*sides: Outputs | None) -> None:
-    if any(side is not None and side.features for side in sides):
+    if any(side is not None and side.features.keys() - {VOICES} for side in sides):
         raise ConfigurationError(
             "The examples have weights and labels at many positions, and the loss looks at layers, which "
             "have no row for each position that a weight could go with: leave the weights out, or use "

@@ -83,7 +83,9 @@ def _read(file: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not file.is_file():
-        raise ConfigurationError(f"There is no weights_file {file}.")
+        raise ConfigurationError(
+            f"There is no weights_file {file}: paths are taken from the folder in which the command runs."
+        )
     try:
         content: Any = (
             load_file(file)

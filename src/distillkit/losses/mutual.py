@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, Self
 
 import torch
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
+from distillkit.layer_names import VOICES, no_such_layer
 from distillkit.losses.base import Loss
 from distillkit.losses.hard_labels import HardLabels
 from distillkit.losses.soft_targets import SoftTargets
@@ -54,13 +56,18 @@ class Mutual(Loss):
 
     @property
     def student_layers(self) -> tuple[str, ...]:
-        """The members of an `Ensemble`."""
-        return ("members.*",)
+        """What each member of an `Ensemble` says."""
+        return (VOICES,)
 
     @property
     def is_mean_over_examples(self) -> bool:
         """As the loss of each."""
         return self.loss.is_mean_over_examples
+
+    @property
+    def needs_examples(self) -> bool:
+        """As the loss of each."""
+        return self.loss.needs_examples
 
     @property
     def gradient_is_of_the_value(self) -> bool:
@@ -78,9 +85,11 @@ class Mutual(Loss):
         """The contributions of each student's loss, averaged over its peers.
 
         Raises:
-            ConfigurationError: There are fewer than two students.
+            ConfigurationError: The student is no `Ensemble`, or of fewer than two.
         """
-        said = list(student.features.values())
+        if VOICES not in student.features:
+            raise no_such_layer(VOICES, student.features, "The student")
+        said = student.features[VOICES].unbind(1)
         if len(said) < 2:
             raise ConfigurationError(
                 f"Students learn from one another, and there are fewer than two of them ({len(said)}): give "
@@ -88,8 +97,9 @@ class Mutual(Loss):
             )
         found: dict[str, Tensor] = {}
         for place, own in enumerate(said):
+            alone = replace(student, logits=own, features={})
             with_each = [
-                self.loss.contributions(student=Outputs(own), teacher=Outputs(peer.detach()), labels=labels)
+                self.loss.contributions(student=alone, teacher=Outputs(peer.detach()), labels=labels)
                 for peer in (*said[:place], *said[place + 1 :])
             ]
             for name in with_each[0]:

@@ -62,7 +62,16 @@ class OFA(Loss):
         return self.layers
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
-        """An exit for each layer."""
+        """An exit for each layer.
+
+        Raises:
+            ConfigurationError: The answers are at many positions, or as `_exit`.
+        """
+        if student.logits.dim() != 2:
+            raise ConfigurationError(
+                "OFA's exits give one answer an example, so the logits must be [batch, classes], got "
+                f"{list(student.logits.shape)}: use a loss on logits, or one that compares features."
+            )
         classes = student.logits.shape[-1]
         return nn.ModuleList([_exit(one.shape, classes) for one in self._features(student)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from distillkit.engine.callbacks import Callback
 from distillkit.engine.data_forms import as_source
@@ -17,7 +17,6 @@ from distillkit.engine.settings import callbacks_of
 from distillkit.ensemble import Ensemble
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss, Mutual
-from distillkit.outputs import logits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +87,7 @@ def fit_mutually(
     each = _EachStudent(students, evaluate_on)
     distiller = Distiller(
         teacher=None,
-        student=Ensemble(map(_Peer, students), average="probabilities"),
+        student=Ensemble(students, average="probabilities"),
         loss=Mutual() if loss is None else Mutual(loss=loss),
         callbacks=(*callbacks_of(callbacks), each),
         **settings,
@@ -113,17 +112,6 @@ def _refuse_too_few(students: Sequence[nn.Module]) -> None:
             f"Mutual learning is among two or more students, each a module of its own; got {len(students)}, "
             f"of which {differ} differ."
         )
-
-
-class _Peer(nn.Module):
-    """A student whose output is its logits, whatever they come in."""
-
-    def __init__(self, student: nn.Module) -> None:
-        super().__init__()
-        self.student = student
-
-    def forward(self, *inputs: Any, **named_inputs: Any) -> Tensor:
-        return logits_of(self.student(*inputs, **named_inputs), "A student")
 
 
 class _EachStudent(Callback):

@@ -52,9 +52,10 @@ def fit_together(
     optimiser is set to, schedule, clipping, transfer set (of equally many examples) and callbacks; each is
     clipped, stopped and found to have diverged on its own. What cannot be stacked is trained by `fit`: other
     architectures by themselves, data that are no tensors, weighted examples, labels at many positions,
-    `compile="on"`, losses on features, with schedules or that learn something themselves, float16 on CUDA,
-    optimisers that mix numbers (such as Muon), modules with hooks or tied weights, and any that torch cannot
-    map or that a trial shows to give other numbers. The log (`distillkit`, at level INFO) says which and why.
+    `compile="on"`, losses on features, with schedules, that learn something themselves or that need to know
+    which examples a batch holds, float16 on CUDA, optimisers that mix numbers (such as Muon), modules with
+    hooks or tied weights, and any that torch cannot map or that a trial shows to give other numbers. The log
+    (`distillkit`, at level INFO) says which and why.
 
     The numbers are those of `fit` but for rounding, since products are summed in another order. The masks of
     `nn.Dropout` are those of `fit` too for a stack of plain layers on a CPU; elsewhere each student draws its

@@ -100,7 +100,7 @@ def check_features(student: Mapping[str, Tensor]) -> None:
 
 
 def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) -> None:
-    """Refuse logits and labels of a whole set that cannot be compared.
+    """Refuse logits and labels of cases that cannot be compared.
 
     Raises:
         ConfigurationError: The sentence names both sides.

@@ -56,8 +56,8 @@ def cases(
         return logits, teacher_logits, labels
     flat, places = _places(labels)
     return (
-        _rows(logits.flatten(0, -2), places),
-        None if teacher_logits is None else _rows(teacher_logits.flatten(0, -2), places),
+        _at(logits, places),
+        None if teacher_logits is None else _at(teacher_logits, places),
         _rows(flat, places),
     )
 
@@ -75,11 +75,16 @@ def _places(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _answers(side: Outputs, places: Tensor) -> Outputs:
-    answers = replace(side, logits=_rows(side.logits.flatten(0, -2), places))
+    answers = replace(side, logits=_at(side.logits, places))
     if VOICES not in side.features:
         return answers
     voices = side.features[VOICES].movedim(1, -2).flatten(0, -3)
     return replace(answers, features={**side.features, VOICES: _rows(voices, places)})
+
+
+def _at(logits: Tensor, places: Tensor) -> Tensor:
+    """`[batch, ..., classes]` to `[places, classes]`."""
+    return _rows(logits.flatten(0, -2), places)
 
 
 def _rows(flat: Tensor, places: Tensor) -> Tensor:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
-from operator import itemgetter
 
 from distillkit.mnist.cells import Cell
 from distillkit.mnist.models import CLASSES, PIXELS
@@ -50,9 +49,8 @@ def number_that_ends_first(plan: Sequence[Unit], at_most: int, cores: int) -> in
     return min(range(at_most, 0, -1), key=ends)
 
 
-def ready(waiting: Iterable[Unit], running: Iterable[Unit]) -> Iterator[Unit]:
+def ready(waiting: Collection[Unit], running: Iterable[Unit]) -> Iterator[Unit]:
     """Those of `waiting`, in their order, that need nothing that these or `running` are still to make."""
-    waiting = list(waiting)
     to_come = {run for unit in (*waiting, *running) for run in unit.makes}
     return (unit for unit in waiting if not to_come & unit.needs)
 
@@ -60,19 +58,16 @@ def ready(waiting: Iterable[Unit], running: Iterable[Unit]) -> Iterator[Unit]:
 def _ends(plan: Sequence[Unit], number: int) -> float:
     """When the last unit ends, if `number` go on at once and each costs what its products do."""
     products, now = Products(), 0.0
-    waiting, running = list(plan), list[tuple[float, Unit]]()
+    waiting, running, ends = list(plan), list[Unit](), list[float]()
     while waiting or running:
-        while len(running) < number and (unit := next(ready(waiting, _units(running)), None)) is not None:
+        while len(running) < number and (unit := next(ready(waiting, running), None)) is not None:
             waiting.remove(unit)
-            running.append((now + unit.seconds(products), unit))
-        first = min(running, key=itemgetter(0))
-        running.remove(first)
-        now = first[0]
+            running.append(unit)
+            ends.append(now + unit.seconds(products))
+        now = min(ends)
+        place = ends.index(now)
+        del running[place], ends[place]
     return now
-
-
-def _units(running: Iterable[tuple[float, Unit]]) -> Iterator[Unit]:
-    return (unit for _, unit in running)
 
 
 def _weights(cell: Cell) -> int:

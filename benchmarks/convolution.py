@@ -89,7 +89,7 @@ def _by_hand(train: Pair, precision: str, turn: int, *, cached: bool) -> Clock:
                     logits = student(batch)
                 loss = loss_of(logits.float(), answers.float(), labels[numbers])
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
     return clock
 

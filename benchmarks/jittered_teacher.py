@@ -45,7 +45,7 @@ def tutorial(job: Job, seed: int, epochs: int, clock: Clock) -> nn.Module:
             for images, labels in loader:
                 loss = F.cross_entropy(teacher(images.to(job.device)), labels.to(job.device))
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
                 running_loss += loss.item()
     return teacher

@@ -87,7 +87,7 @@ def _by_hand(data: Augmented, workers: int, device: torch.device, turn: int) -> 
                 answers = teacher(images)
             loss = loss_of(student(images), answers, labels)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
 
     return seconds(epoch, device)

@@ -104,7 +104,7 @@ def _by_hand(size: Size, device: torch.device) -> Callable[[], object]:
             terms = ((1 - HARD_LABEL_WEIGHT) * TEMPERATURE**2 * soft, HARD_LABEL_WEIGHT * hard)
         loss = terms[0] if len(terms) == 1 else terms[0] + terms[1]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         return tuple(term.detach() for term in terms)
 

@@ -88,7 +88,7 @@ def _train(
             )
             loss = loss + TEMPERATURE**2 * soft
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if training.clip_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), training.clip_norm)
         optimizer.step()

@@ -34,7 +34,7 @@ def train(job: Job, seed: int, epochs: int, clock: Clock, *, precision: str) -> 
                     logits = student(images[numbers])
                 loss = loss_of(logits.float(), kept[numbers], labels[numbers])
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
     return student
 

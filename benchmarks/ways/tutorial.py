@@ -30,7 +30,7 @@ def train(job: Job, seed: int, epochs: int, clock: Clock) -> nn.Module:
                 hard = F.cross_entropy(student_logits, labels)
                 loss = HARD_LABEL_WEIGHT * hard + (1 - HARD_LABEL_WEIGHT) * TEMPERATURE**2 * soft
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
                 running_loss += loss.item()
     return student

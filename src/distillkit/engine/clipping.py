@@ -41,7 +41,8 @@ def _clipped_before(parameters: Sequence[nn.Parameter], clip_norm: float) -> Ite
 
 @contextmanager
 def _clipped_by(optimizer: Optimizer, parameters: Sequence[nn.Parameter], clip_norm: float) -> Iterator[None]:
-    # torch's own clipping multiplies by clip_norm / (norm + 1e-6) where that is below 1
+    # torch's own clipping multiplies by clip_norm / (norm + 1e-6) where that is below 1; a fused optimiser
+    # divides by its grad_scale, which the class does not declare
     optimizer.grad_scale = ((_norm(parameters) + 1e-6) / clip_norm).clamp_(min=1.0)  # type: ignore[attr-defined]
     try:
         yield

@@ -57,6 +57,7 @@ def plain_dropouts(module: nn.Module, device: torch.device) -> tuple[nn.Dropout,
 def cheap_masks(parts: Sequence[nn.Dropout]) -> Iterator[None]:
     """Let `parts` draw their masks by `dropout_mask` for a while, then as before."""
     for part in parts:
+        # on the object, over its class's: mypy allows no method to be set
         part.forward = partial(_dropped, part)  # type: ignore[method-assign]
     try:
         yield

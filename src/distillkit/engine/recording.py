@@ -37,7 +37,7 @@ class CudaRecorder:
     """Records CUDA graphs."""
 
     def __init__(self, device: torch.device) -> None:
-        self._stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream: torch.cuda.Stream = torch.cuda.Stream(device)
 
     def warm_up(self, run: Callable[[], Any]) -> Any:
         """Run it on a stream beside the default one, as torch asks for."""

@@ -55,7 +55,7 @@ class PlainStepping:
         if self.scaler is not None:
             total = self.scaler.scale(total)
         with self._precision.backward():
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
 
     def step(self) -> None:
         """Clip and step."""

@@ -60,11 +60,7 @@ class CachedTeacher:
 
     def __call__(self, batch: Batch) -> Outputs:
         """The rows of the batch's examples."""
-        if batch.indices is None:
-            raise ConfigurationError(
-                "A cached teacher needs the numbers of the examples, and this batch has none."
-            )
-        numbers = batch.indices.to(self._rows.logits.device)
+        numbers = _numbers(batch, self._rows.logits.device)
         features = {name: rows_of(kept, numbers) for name, kept in self._rows.features.items()}
         return Outputs(rows_of(self._rows.logits, numbers), features)
 
@@ -195,11 +191,24 @@ def _all_rows(
         if not len(rows.logits):
             room = [_room_for(one, source.size or 0) for one in (given.logits, *given.features.values())]
             rows = Outputs(room[0], dict(zip(given.features, room[1:], strict=True)))
-        numbers = batch.indices.to(rows.logits.device)  # type: ignore[union-attr]
+        numbers = _numbers(batch, rows.logits.device)
         rows.logits[numbers] = given.logits
         for name, one in given.features.items():
             rows.features[name][numbers] = one
     return rows
+
+
+def _numbers(batch: Batch, device: torch.device) -> Tensor:
+    """The numbers of a batch's examples, where the rows are.
+
+    Raises:
+        ConfigurationError: They have none.
+    """
+    if batch.indices is None:
+        raise ConfigurationError(
+            "A cached teacher needs the numbers of the examples, and this batch has none."
+        )
+    return batch.indices.to(device)
 
 
 def _room_for(one: Tensor, size: int) -> Tensor:

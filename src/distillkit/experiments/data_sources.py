@@ -119,7 +119,8 @@ class TorchvisionData(DataSource):
         parts = [self._part(part) for part in self._kinds_of_parts()]
         sizes = [len(part) * self._image(part).nbytes for part in parts]
         keep = self.in_memory == "on" or (self.in_memory == "auto" and sum(sizes) <= _IN_MEMORY_BYTES)
-        return tuple(map(self._in_memory, parts)) if keep else tuple(parts)  # type: ignore[return-value]
+        train, test = map(self._in_memory, parts) if keep else parts
+        return train, test
 
     def _kinds_of_parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
         if self.dataset not in _PARTS:

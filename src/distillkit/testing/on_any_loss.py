@@ -91,7 +91,7 @@ def leaves_its_inputs_alone(loss: Loss) -> None:
     """The teacher gets no gradient, the student does, and nothing is written to."""
     before = case_for(loss)
     given = case_for(loss).moving()
-    value(loss, given, made(loss, before)).backward()  # type: ignore[no-untyped-call]
+    value(loss, given, made(loss, before)).backward()
     taught = [given.teacher.logits, *given.teacher.features.values()]
     kept = [before.teacher.logits, *before.teacher.features.values()]
     same = all(map(torch.equal, [*given.leaves(), *taught], [*before.leaves(), *kept]))

@@ -47,7 +47,7 @@ def can_be_learnt(loss: Loss) -> None:
     optimizer = torch.optim.Adam([*moving.leaves(), *learnt], lr=0.03)
     for _ in range(300):
         optimizer.zero_grad()
-        value(loss, moving, adapters).backward()  # type: ignore[no-untyped-call]
+        value(loss, moving, adapters).backward()
         optimizer.step()
     first, last = before.item(), value(loss, moving, adapters).item()
     fall = 0.0 if of_logits is not None else _LEAST_FALL
@@ -79,7 +79,7 @@ def is_finite_for_equal_examples(loss: Loss) -> None:
     case = case_for(loss)
     moving = case.rows([0] * 4).moving()
     found = value(loss, moving, made(loss, case))
-    found.backward()  # type: ignore[no-untyped-call]
+    found.backward()
     gradients = [one.grad for one in moving.leaves() if one.grad is not None]
     finite = all(bool(one.isfinite().all()) for one in [found, *gradients])
     promise(finite, loss, "or its gradient is not finite for a batch of equal examples")
@@ -139,7 +139,7 @@ def _in_precision(loss: Loss, case: Case, extreme: Case, dtype: torch.dtype) -> 
     meets = adapters is not None and dtype.itemsize == 2
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=meets):
         found = value(loss, moving, adapters)
-    found.backward()  # type: ignore[no-untyped-call]
+    found.backward()
     return found, [one.grad for one in moving.leaves() if one.grad is not None]
 
 

@@ -31,7 +31,7 @@ def leads_to_the_teachers_answer(loss: Loss) -> None:
     optimizer = torch.optim.Adam(moving.leaves(), lr=0.1)
     for _ in range(100):
         optimizer.zero_grad()
-        value(loss, moving, adapters).backward()  # type: ignore[no-untyped-call]
+        value(loss, moving, adapters).backward()
         optimizer.step()
     same = torch.equal(moving.student.logits.argmax(dim=-1), labels)
     promise(same, loss, "does not lead to what the teacher and the labels say")
@@ -61,7 +61,7 @@ def is_finite_for_extreme_logits(loss: Loss) -> None:
         moving = case.moving()
         found = value(loss, moving, made(loss, case))
         is_precise(loss, found, dtype)
-        found.backward()  # type: ignore[no-untyped-call]
+        found.backward()
         gradient = moving.student.logits.grad
         finite = found.isfinite() and gradient is not None and gradient.isfinite().all()
         promise(finite, loss, f"or its gradient is not finite for logits of ±10,000 in {dtype}")

@@ -59,7 +59,7 @@ class OnePassStepping:
 
     def back(self, total: Tensor) -> None:
         """Backward; the pass before has left no gradients."""
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
 
     def step(self) -> None:
         """The pass; the optimiser's own step where a weight has no gradient, and is left alone."""

@@ -56,7 +56,7 @@ class StackedStepping:
         """Old gradients away, new ones there."""
         self._optimizer.zero_grad()
         with self._precision.backward():
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
 
     def step(self) -> None:
         """Clip each student's gradients by its own norm, and step."""

@@ -29,7 +29,8 @@ class Answering(nn.Module):
         def forward(*given: Any, **named: Any) -> Tensor:
             return logits_of(model(*given, **named))
 
-        # torch names inputs by the signature, and knows no inputs by name without one
+        # torch names inputs by the signature, and knows no inputs by name without one; mypy lets no function
+        # have it
         forward.__signature__ = Signature(  # type: ignore[attr-defined]
             [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names or (ONE_INPUT,)]
         )

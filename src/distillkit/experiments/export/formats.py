@@ -151,7 +151,7 @@ def program_of(
     model: Answering, batch: Mapping[str, Tensor], *, any_batch_size: bool
 ) -> torch.export.ExportedProgram:
     """The model as a program of `torch.export`, whose first dimension may be free."""
-    sizes = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
+    sizes = torch.export.ShapesCollection()
     if any_batch_size:
         for tensor in batch.values():
             sizes[tensor] = {0: torch.export.Dim.DYNAMIC}

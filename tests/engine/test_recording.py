@@ -62,8 +62,8 @@ def recorder(monkeypatch):
 
 
 def sgd(parameters):
-    """Fused, with momentum."""
-    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, fused=True)
+    """Fused, with momentum; the learning rate is the same in float32."""
+    return torch.optim.SGD(parameters, lr=0.125, momentum=0.9, fused=True)
 
 
 def halving(optimizer):
@@ -71,12 +71,19 @@ def halving(optimizer):
     return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
 
 
+def unfused(parameters):
+    """Reads its learning rate from nowhere but the call."""
+    return torch.optim.SGD(parameters, lr=0.125)
+
+
 SETTINGS = {
     "plain": {},
     "clipped": {"clip_norm": 0.3},
-    "clipped before": {"clip_norm": 0.3, "optimizer": lambda p: torch.optim.SGD(p, lr=0.1)},
+    "clipped before": {"clip_norm": 0.3, "optimizer": unfused},
     "scheduled": {"schedule": halving},
     "by step": {"schedule": halving, "schedule_unit": "step"},
+    "unfused, scheduled": {"schedule": halving, "optimizer": unfused},
+    "unfused, by step": {"schedule": halving, "schedule_unit": "step", "optimizer": unfused},
     "no teacher": {"teacher": None, "loss": losses.HardLabels()},
     "one term": {"loss": losses.SoftTargets(temperature=2)},
     "bf16": {"precision": "bf16"},
@@ -96,7 +103,37 @@ def test_a_recorded_training_is_the_training(net, data, recorder, settings):
 
     pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
     assert recorder.warmed + recorder.replays == 8 * 7
-    assert recorder.replays > 30 or settings.get("schedule_unit") == "step"
+    always_new = settings.get("schedule_unit") == "step" and settings.get("optimizer") is unfused
+    assert recorder.replays > 30 or always_new
+
+
+@pytest.mark.parametrize("unit", ["epoch", "step"])
+def test_a_recording_is_given_the_learning_rate_of_each_step(net, data, recorder, unit):
+    """Two shapes of batches are recorded, once each, however often the learning rate moves."""
+    distiller = Distiller(
+        teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile="graphs",
+        schedule=halving, schedule_unit=unit,
+    )  # fmt: skip
+    history = distiller.fit(data, epochs=8, batch_size=8)
+    assert recorder.recordings == 2
+    steps = range(8) if unit == "epoch" else range(0, 8 * 7, 7)
+    assert history["learning_rate"].tolist() == [0.125 * 0.5**step for step in steps]
+    assert all(isinstance(group["lr"], float) for group in distiller.optimizer.param_groups)
+
+
+def test_a_momentum_that_moves_is_recorded_anew(net, data, recorder):
+    """As a number that kernels are started with."""
+
+    def train(mode):
+        distiller = Distiller(teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile=mode)
+        histories = []
+        for momentum in (0.5, 0.9):
+            distiller.optimizer.param_groups[0]["momentum"] = momentum
+            histories.append(distiller.fit(data, epochs=2, batch_size=10))
+        return pd.concat(histories)
+
+    pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
+    assert recorder.recordings == 2
 
 
 def test_weights_of_examples_are_given_anew_at_every_replay(net, data, recorder):
@@ -164,9 +201,10 @@ def test_what_cannot_be_recorded_runs_as_it_is(net, data, monkeypatch, caplog):
 
 def test_an_optimiser_that_is_not_made_for_it_is_named(net, data, recorder, caplog):
     """With what to do."""
+    student = net(2)
     distiller = Distiller(
-        teacher=net(1), student=net(2), loss=HINTON, compile="graphs",
-        optimizer=lambda p: torch.optim.Adam(p, lr=0.01),
+        teacher=net(1), student=student, loss=HINTON, compile="graphs",
+        optimizer=torch.optim.Adam(student.parameters(), lr=0.01),
     )  # fmt: skip
     with caplog.at_level(logging.WARNING, logger="distillkit"):
         distiller.fit(data, epochs=2, batch_size=8)
@@ -174,13 +212,17 @@ def test_an_optimiser_that_is_not_made_for_it_is_named(net, data, recorder, capl
     assert not recorder.warmed
 
 
-def test_the_default_optimiser_can_be_recorded(net, recorder):
-    """AdamW is made for it only where it is wanted."""
+@pytest.mark.parametrize("optimizer", [None, torch.optim.AdamW, torch.optim.NAdam])
+def test_an_optimiser_made_here_can_be_recorded(net, recorder, optimizer):
+    """Only where it is wanted; a stack makes another optimiser of its defaults."""
     made = [
-        Distiller(teacher=None, student=net(2), loss=losses.HardLabels(), compile=mode).optimizer
+        Distiller(
+            teacher=None, student=net(2), loss=losses.HardLabels(), compile=mode, optimizer=optimizer
+        ).optimizer
         for mode in ("graphs", "off")
     ]
-    assert [optimizer.param_groups[0]["capturable"] for optimizer in made] == [True, False]
+    assert [one.param_groups[0]["capturable"] for one in made] == [True, False]
+    assert [one.defaults["capturable"] for one in made] == [True, False]
 
 
 def test_a_student_on_a_cpu_is_refused(net):

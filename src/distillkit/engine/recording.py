@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,6 +62,7 @@ class CudaRecorder:
 @dataclass(frozen=True, slots=True)
 class _Recording:
     given: list[Tensor]
+    rates: list[Tensor]
     result: Any
     replay: Callable[[], object]
 
@@ -69,19 +71,21 @@ class Recorded:
     """An update that is recorded for each shape of its arguments and state of its settings, and replayed.
 
     The first updates run as they are, and so does the first with new settings: what happens once, such as an
-    epoch's smaller last batch under a new learning rate, is not worth a recording. An update that cannot be
-    recorded, as one that reads a number from the device, runs as it is from then on, and the log says why.
+    epoch's smaller last batch under a new momentum, is not worth a recording. A learning rate is no such
+    setting where the optimiser reads it from the device: a recording is given the one of each step. An update
+    that cannot be recorded, as one that reads a number from the device, runs as it is from then on, and the
+    log says why.
 
     Args:
         update: Takes a tree of tensors (see `trees`) and returns one.
-        settings: Numbers that a recording would keep as they are, such as learning rates.
+        optimizer: Gives the optimiser that steps, whose settings a recording would keep as they are.
         recorder: Makes recordings.
     """
 
     def __init__(
-        self, update: Callable[[Any], Any], settings: Callable[[], Hashable], recorder: Recorder
+        self, update: Callable[[Any], Any], optimizer: Callable[[], Optimizer], recorder: Recorder
     ) -> None:
-        self._update, self._settings, self._recorder = update, settings, recorder
+        self._update, self._optimizer, self._recorder = update, optimizer, recorder
         self._recorded_with: Hashable = None
         self._recordings: dict[Hashable, _Recording | None] = {}
         self._made = 0
@@ -92,26 +96,35 @@ class Recorded:
         if not self._works:
             return self._update(given)
         self._made += 1
-        if (settings := self._settings()) != self._recorded_with:
+        optimizer = self._optimizer()
+        if (settings := _settings(optimizer)) != self._recorded_with:
             self._recordings.clear()
             self._recorded_with = settings
         key = _shape(given)
         if key not in self._recordings or self._made <= _WARM_UP:
             self._recordings[key] = None
             return self._recorder.warm_up(lambda: self._update(given))
-        recording = self._recordings[key] or self._record(given)
+        recording = self._recordings[key] or self._record(given, optimizer)
         if recording is None:
             return self._update(given)
         self._recordings[key] = recording
         for kept, new in zip(recording.given, tensors_in(given), strict=True):
             kept.copy_(new)
+        for rate, group in zip(recording.rates, _reading_rates(optimizer), strict=True):
+            rate.fill_(group["lr"])
         recording.replay()
         return with_tensors(recording.result, iter([one.clone() for one in tensors_in(recording.result)]))
 
-    def _record(self, given: Any) -> _Recording | None:
+    def _record(self, given: Any, optimizer: Optimizer) -> _Recording | None:
         kept = [tensor.clone() for tensor in tensors_in(given)]
+        rates = [_rate_of(group) for group in _reading_rates(optimizer)]
+
+        def update() -> Any:
+            with _with_rates(optimizer, rates):
+                return self._update(with_tensors(given, iter(kept)))
+
         try:
-            result, replay = self._recorder.record(lambda: self._update(with_tensors(given, iter(kept))))
+            result, replay = self._recorder.record(update)
         except RuntimeError as error:
             self._works = False
             self._recordings.clear()
@@ -120,7 +133,7 @@ class Recorded:
                 " ".join(str(error).split())[:200],
             )
             return None
-        return _Recording(kept, result, replay)
+        return _Recording(kept, rates, result, replay)
 
 
 def recorder_for(device: torch.device) -> Recorder:
@@ -154,7 +167,7 @@ def recorded(
     """
     why = _why_not(optimizer(), scaled=scaled)
     if why is None:
-        return Recorded(update, lambda: _settings(optimizer()), recorder)
+        return Recorded(update, optimizer, recorder)
     logger.warning("The update is not recorded as a CUDA graph: %s.", why)
     return update
 
@@ -174,13 +187,40 @@ def _why_not(optimizer: Optimizer, *, scaled: bool) -> str | None:
 
 
 def _settings(optimizer: Optimizer) -> Hashable:
-    """Learning rates and the like; those that are tensors are read anew by a recording."""
+    """Momentum and the like; what is a tensor, or is made one, a recording reads anew."""
     return id(optimizer), tuple(
         (name, value)
         for group in optimizer.param_groups
         for name, value in group.items()
-        if isinstance(value, (bool, int, float, str, tuple))
+        if isinstance(value, (bool, int, float, str, tuple)) and not (name == "lr" and _reads_rate(group))
     )
+
+
+def _reads_rate(group: Mapping[str, Any]) -> bool:
+    """Whether the optimiser's kernels can read the learning rate of a group from the device."""
+    return bool(group.get("fused") or group.get("capturable"))
+
+
+def _reading_rates(optimizer: Optimizer) -> list[dict[str, Any]]:
+    return [group for group in optimizer.param_groups if _reads_rate(group)]
+
+
+def _rate_of(group: Mapping[str, Any]) -> Tensor:
+    return torch.tensor(float(group["lr"]), device=group["params"][0].device)
+
+
+@contextmanager
+def _with_rates(optimizer: Optimizer, rates: Sequence[Tensor]) -> Iterator[None]:
+    """These in place of the learning rates, for a while."""
+    groups = _reading_rates(optimizer)
+    before = [group["lr"] for group in groups]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
+    try:
+        yield
+    finally:
+        for group, rate in zip(groups, before, strict=True):
+            group["lr"] = rate
 
 
 def _shape(given: Any) -> Hashable:

@@ -99,7 +99,16 @@ def optimizer_for(
         raise ConfigurationError(
             "LBFGS evaluates the loss several times a step, which an update here does once: use another."
         )
+    if recorded and callable(optimizer):
+        _allow_recording(made)
     return made
+
+
+def _allow_recording(optimizer: Optimizer) -> None:
+    """Let one that has not stepped yet keep all that it remembers on the device."""
+    for settings in (optimizer.defaults, *optimizer.param_groups):
+        if "capturable" in settings:
+            settings["capturable"] = True
 
 
 def _can_be_fused(student: nn.Module) -> bool:

@@ -17,6 +17,7 @@ from distillkit.errors import DivergenceError
 from distillkit.experiments import SettledPrecision, config_id, environment
 from distillkit.experiments.observer import Observer
 from distillkit.mnist.cells import Cell
+from distillkit.mnist.compile_mode import compile_mode
 from distillkit.mnist.corrected_results import chosen_on_held_out, corrected_results
 from distillkit.mnist.data import BACKGROUND, MnistData, with_background
 from distillkit.mnist.ensembles import ensemble_result
@@ -172,6 +173,7 @@ def distiller_for(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Mod
         schedule_unit=training.schedule_unit,
         clip_norm=training.clip_norm,
         precision=laboratory.precision,
+        compile=compile_mode(laboratory.device),
         teacher_cache=laboratory.teacher_cache,
         callbacks=callbacks,
         seed=cell.seed(seed),

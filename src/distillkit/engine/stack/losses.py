@@ -60,7 +60,8 @@ class Members:
         first, last = self.places[0], self.places[-1]
         if last - first + 1 == len(self.places):
             return stacked[first : last + 1]
-        return stacked[list(self.places)]
+        # an index would be copied to the device at each step, which a recording cannot do
+        return torch.stack([stacked[place] for place in self.places])
 
 
 class MembersLoss:

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from distillkit import Callback, Distiller, TeacherCache, fit_together
 from distillkit.errors import DivergenceError
 from distillkit.experiments import SettledPrecision
+from distillkit.mnist.compile_mode import compile_mode
 from distillkit.mnist.models import NetworkSpec
 from distillkit.mnist.stacks import WIDEST_ON_A_CPU
 from distillkit.typing import LossFn
@@ -91,6 +92,7 @@ class Recipe:
             schedule_unit=self.training.schedule_unit,
             clip_norm=self.training.clip_norm,
             precision=self.precision,
+            compile=compile_mode(self.device),
             teacher_cache=self.teacher_cache,
             callbacks=(*self.watch, *callbacks),
             seed=seed,

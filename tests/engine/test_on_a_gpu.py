@@ -10,7 +10,11 @@ from torch import nn
 from distillkit import Distiller, MaxNorm, TeacherCache, fit_together, losses, transfer_sets
 from distillkit.engine.compiling import CompileMode
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+    # what torch's compiler imports warns of itself in some versions
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+]
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 MODES: tuple[CompileMode, ...] = ("off", "on", "graphs")
@@ -102,6 +106,15 @@ def test_the_same_seed_gives_the_same_history(net, data, mode):
         for _ in range(2)
     )
     pd.testing.assert_frame_equal(first, again, rtol=1e-5)
+
+
+def test_recordings_of_others_may_end_as_one_is_made(net, data, caplog):
+    """Each training leaves recordings behind, which are garbage when the next is recorded."""
+    for _ in range(4):
+        student_of(net, "cuda", student=net(2, dropout=0.5).cuda(), compile="graphs").fit(
+            data, epochs=2, batch_size=8
+        )
+    assert not caplog.text
 
 
 def test_max_norm_holds_after_recorded_updates(net, data):

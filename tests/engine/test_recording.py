@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import pandas as pd
@@ -179,6 +180,25 @@ def test_a_recorded_stack_is_the_stack(net, data, recorder, differ):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert recorder.replays > 20
     assert recorder.recordings < 20
+
+
+def test_no_garbage_is_collected_while_recording(net, data, monkeypatch):
+    """Of an older recording, whose end would end this one; before and after it is."""
+    seen = []
+
+    class Looking(Replaying):
+        """At whether it would be."""
+
+        def record(self, run):
+            seen.append(gc.isenabled())
+            return super().record(run)
+
+    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: Looking())
+    Distiller(
+        teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile="graphs"
+    ).fit(data, epochs=2, batch_size=10)  # fmt: skip
+    assert seen == [False]
+    assert gc.isenabled()
 
 
 def test_what_cannot_be_recorded_runs_as_it_is(net, data, monkeypatch, caplog):

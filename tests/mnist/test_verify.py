@@ -158,7 +158,7 @@ def test_a_seed_left_out_is_a_problem_and_one_to_come_a_note(run: tuple[Path, An
     change(run[0], lambda lines: lines.pop(1))
     only(verify_folder(*run), "teacher: expected every seed from 0 to 2 but seed 1 is missing")
     change(run[0], lambda lines: lines.pop(1))
-    assert any("teacher is not complete: seeds 1, 2" in note for note in verify_folder(*run).notes)
+    assert any("teacher: not complete, seeds 1, 2" in note for note in verify_folder(*run).notes)
 
 
 def test_doubled_seeds_and_missing_parents_are_problems(run: tuple[Path, Any]) -> None:

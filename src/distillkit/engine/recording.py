@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -124,7 +125,8 @@ class Recorded:
                 return self._update(with_tensors(given, iter(kept)))
 
         try:
-            result, replay = self._recorder.record(update)
+            with _no_garbage_collected():
+                result, replay = self._recorder.record(update)
         except RuntimeError as error:
             self._works = False
             self._recordings.clear()
@@ -207,6 +209,18 @@ def _reading_rates(optimizer: Optimizer) -> list[dict[str, Any]]:
 
 def _rate_of(group: Mapping[str, Any]) -> Tensor:
     return torch.tensor(float(group["lr"]), device=group["params"][0].device)
+
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """An older recording that is found to be garbage meanwhile would end the one that is being made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def figure_1(evidence: Evidence) -> Figure | None:
     axes.set_xticks([1, *range(every, last + 1, every)] if last >= 10 else range(1, last + 1))
     axes.set_xlabel("epoch")
     axes.set_ylabel("test errors (of 10,000), log scale")
-    axes.set_title(f"Effect of distillation, D = 800\n{subtitle(evidence)}", loc="left")
+    axes.set_title(f"Effect of distillation, D = 800\n{subtitle(evidence, tables)}", loc="left")
     figure.legend(handles=handles, loc="outside lower center")
     stamp(figure, evidence)
     return figure

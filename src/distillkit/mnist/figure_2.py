@@ -55,13 +55,14 @@ def figure_2(evidence: Evidence) -> Figure | None:
     grid[0, 0].set_ylabel("test errors: median and each seed, log scale")
     grid[1, 0].set_ylabel("test errors after the last epoch, log scale")
     narrow = len(columns) == 1
+    shown = [name for cells in columns.values() for _, name in cells]
     above = _line_handles(evidence, colours)
     # As the legend's title, since a title of the figure would be written over the legend.
     figure.legend(
         handles=above,
         loc="outside upper center",
         ncols=4 if narrow else len(above),
-        title=f"Test errors by temperature and width{chr(10) if narrow else ': '}{subtitle(evidence)}",
+        title=f"Test errors by temperature and width{chr(10) if narrow else ': '}{subtitle(evidence, shown)}",
         title_fontproperties={"weight": "bold", "size": 11},
     )
     below = _dot_handles(evidence, columns)

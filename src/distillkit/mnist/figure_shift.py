@@ -55,7 +55,8 @@ def figure_shift(evidence: Evidence) -> Figure | None:
     for axes, panel in zip(panels, there, strict=True):
         _draw(axes, evidence, panel)
     panels[0].set_ylabel("test errors (of 10,000), log scale")
-    figure.suptitle(f"Shifting a bias afterwards: {subtitle(evidence)}", fontweight="bold", fontsize=11)
+    title = f"Shifting a bias afterwards: {subtitle(evidence, [panel.cell for panel in there])}"
+    figure.suptitle(title, fontweight="bold", fontsize=11)
     figure.legend(handles=_handles(compare=not evidence.is_stand_in), loc="outside lower center", ncols=2)
     stamp(figure, evidence)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -87,10 +87,19 @@ def stamp_with(figure: Figure, *, is_stand_in: bool, quick: bool) -> None:
         )
 
 
-def subtitle(evidence: Evidence) -> str:
-    """Protocol and seeds in words, for the second line of a title."""
-    seeds = evidence.seeds
-    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+def subtitle(evidence: Evidence, shown: Iterable[str]) -> str:
+    """Protocol and seeds in words, for the second line of a title.
+
+    Args:
+        evidence: the runs.
+        shown: names of the cells, or the experiment, that the figure shows; those without runs do not count.
+    """
+    runs = sorted((list(found) for name in shown if (found := evidence.runs(name))), key=len)
+    fewest, most = runs[0], runs[-1]
+    if len(fewest) < len(most):
+        which = f"{len(fewest)} to {len(most)} seeds each"
+    else:
+        which = f"seed {most[0]}" if len(most) == 1 else f"seeds {most[0]} to {most[-1]}"
     return f"protocol {evidence.protocol}, {which}"
 
 

@@ -45,7 +45,9 @@ def figure_temperature(evidence: Evidence) -> Figure | None:
     for axes in panels[len(grid) :]:
         axes.set_axis_off()
     panels[0].set_ylabel("test errors (of 10,000)")
-    figure.suptitle(f"Errors by temperature and width: {subtitle(evidence)}", fontweight="bold", fontsize=11)
+    shown = [cell for cells in grid.values() for cell in cells.values()]
+    title = f"Errors by temperature and width: {subtitle(evidence, shown)}"
+    figure.suptitle(title, fontweight="bold", fontsize=11)
     figure.legend(handles=_handles(), loc="outside lower center", ncols=2)
     stamp(figure, evidence)
     return figure

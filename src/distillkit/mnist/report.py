@@ -143,7 +143,7 @@ def build_outputs(
     figures += write_experiment_figures(
         folder,
         {name: [line["found"] for line in runs.values()] for name, runs in evidence.experiments.items()},
-        subtitle=subtitle(evidence) if experiments else "",
+        subtitles={name: subtitle(evidence, [name]) for name in evidence.experiments},
         is_stand_in=evidence.is_stand_in,
         quick=evidence.quick,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distillkit.mnist.evidence import Evidence, Result, cell_order
+from distillkit.mnist.few_names import few_of
 from distillkit.mnist.ledger import Ledger
 from distillkit.mnist.report_tables import stamped, table
 
@@ -87,10 +88,14 @@ def left_out_section(evidence: Evidence, ledger: Ledger) -> str:
     no_runs = [row["id"] for row in rows if row["kind"] != "property"]
     lines = [f"- Without runs: {', '.join(_short(no_runs))}."] if no_runs else []
     lines += [f"- {row['id']}, {row['what']}: {row['note']}." for row in rows if row["kind"] == "property"]
+    lacking: dict[tuple[int, ...], list[str]] = {}
     for name, runs in (*evidence.cells.items(), *evidence.experiments.items()):
-        missing = sorted(set(evidence.seeds) - set(runs))
-        if missing:
-            lines.append(f"- {name}: no run of seed {', '.join(map(str, missing))}.")
+        lacking.setdefault(tuple(sorted(set(evidence.seeds) - set(runs))), []).append(name)
+    lines += [
+        f"- {few_of(names)}: no run of seed {', '.join(map(str, missing))}."
+        for missing, names in lacking.items()
+        if missing
+    ]
     return "\n".join(["## What was left out", "", *lines]) if lines else ""
 
 

@@ -20,6 +20,7 @@ from distillkit.experiments.store import (
     read_results,
     read_settings,
 )
+from distillkit.mnist.few_names import few_of
 from distillkit.mnist.ledger import Ledger, build_ledger
 from distillkit.mnist.verify_experiments import check_experiments
 from distillkit.mnist.verify_likeness import check_likeness
@@ -152,6 +153,7 @@ def _check_seeds(
         seeds_of.setdefault(str(line["name"]), []).append(int(line["seed"]))
     planned = settings.get("seeds")
     asked = planned if isinstance(planned, int) else max(map(max, seeds_of.values()), default=-1) + 1
+    to_come: dict[range, list[str]] = {}
     for cell, seeds in seeds_of.items():
         twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         outcome.problems += [
@@ -162,11 +164,12 @@ def _check_seeds(
             outcome.problems.append(
                 f"{file}, {cell}: expected every seed from 0 to {max(seeds)} but {_list(gaps)} missing."
             )
-        to_come = list(range(max(seeds) + 1, asked))
-        if to_come:
-            outcome.notes.append(
-                f"{cell} is not complete: {_list(to_come)} still to come of 0 to {asked - 1}."
-            )
+        to_come.setdefault(range(max(seeds) + 1, asked), []).append(cell)
+    outcome.notes += [
+        f"{few_of(cells)}: not complete, {_list(missing)} still to come of 0 to {asked - 1}."
+        for missing, cells in to_come.items()
+        if missing
+    ]
 
 
 def _rebuilt_by(

@@ -34,8 +34,9 @@ def results(recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential) -
 
 def write(folder: Path, results: Results, *, is_stand_in: bool = False, quick: bool = False) -> list[str]:
     """All figures."""
+    subtitles = dict.fromkeys(FIGURES, "protocol modern, seeds 0 to 1")
     return write_experiment_figures(
-        folder, results, subtitle="protocol modern, seeds 0 to 1", is_stand_in=is_stand_in, quick=quick
+        folder, results, subtitles=subtitles, is_stand_in=is_stand_in, quick=quick
     )
 
 

@@ -39,7 +39,12 @@ FIGURES: Mapping[str, tuple[str, Callable[[Results], Figure]]] = {
 
 
 def write_experiment_figures(
-    folder: Path, results: Mapping[str, Results], *, subtitle: str, is_stand_in: bool, quick: bool
+    folder: Path,
+    results: Mapping[str, Results],
+    *,
+    subtitles: Mapping[str, str],
+    is_stand_in: bool,
+    quick: bool,
 ) -> list[str]:
     """Write the figure of every experiment that there are results of to `folder`/figures, as PNG and SVG.
 
@@ -49,7 +54,7 @@ def write_experiment_figures(
     Args:
         folder: The output folder.
         results: By the names of `FIGURES`.
-        subtitle: Protocol and seeds in words.
+        subtitles: Protocol and seeds in words, by the same names.
         is_stand_in: Whether they are no results on MNIST.
         quick: Whether the runs were shortened.
 
@@ -62,7 +67,7 @@ def write_experiment_figures(
             return None
         title, figure_of = FIGURES[name]
         figure = figure_of(results[name])
-        figure.suptitle(f"{title}\n{subtitle}", x=0.01, ha="left", fontweight="bold", fontsize=11)
+        figure.suptitle(f"{title}\n{subtitles[name]}", x=0.01, ha="left", fontweight="bold", fontsize=11)
         stamp_with(figure, is_stand_in=is_stand_in, quick=quick)
         return figure
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import jittered_teacher, limit, long_teacher, one_student, stack, sweep, whole_sweep
+from benchmarks import jittered_teacher, limit, long_teacher, one_student, recorded, stack, sweep, whole_sweep
 from benchmarks.setting import Setting, Waits
 
 PARTS: dict[str, Any] = {
@@ -17,6 +17,7 @@ PARTS: dict[str, Any] = {
     "One student": one_student,
     "A teacher with jitter and dropout": jittered_teacher,
     "The sweep against tutorial loops": sweep,
+    "Updates as CUDA graphs": recorded,
     "Stacks": stack,
     "Share of the limit": limit,
 }

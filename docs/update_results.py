@@ -26,6 +26,7 @@ from distillkit.mnist.protocols import PROTOCOLS
 from distillkit.mnist.report import CAPTIONS
 
 PAPER = {
+    "paper headlines": ("H1", "H2", "H3", "H3-gap", "H5-threes", "H6-held-out", "H8-held-out", "H13-share"),
     "paper three nets": ("H1", "H2", "H3", "H3-gap", "H-claim-distillation-helps"),
     "paper temperature": ("H4-narrow", "H4-wide"),
     "paper unseen digits": (
@@ -39,7 +40,7 @@ PAPER = {
     "paper little data": ("H13-soft-targets", "H13-early-stopping", "H13-share"),
     "paper specialists": ("H14-specialists", "H14-longer", "H14-one-net"),
 }  # fmt: skip
-"""Tables of the paper's page, and the rows of the ledger that they show."""
+"""Tables of the README and of the paper's page, and the rows of the ledger that they show."""
 DRAWN = {
     "paper three nets": "figure-1",
     "paper temperature": "temperature",
@@ -230,8 +231,8 @@ def run_table(ledgers: Mapping[str, Any]) -> str:
     hours = (sum(run["duration_s"] for run in trained(runs)) / 3600 for runs in results.values())
     lines.append(line("hours of training, summed", *(f"{each:.1f}" for each in hours)))
     for key, label in (
-        ("cpu", "processor"), ("threads", "threads a run"), ("precision", "precision"), ("torch", "torch"),
-        ("python", "Python"),
+        ("device", "device"), ("cpu", "processor"), ("threads", "threads a run"), ("precision", "precision"),
+        ("torch", "torch"), ("python", "Python"),
     ):  # fmt: skip
         lines.append(line(label, *(str(environment[key]) for environment in environments.values())))
     lines.append(line("command", *(f"`{ledger['command']}`" for ledger in ledgers.values())))

@@ -36,6 +36,19 @@ def test_both_figures_are_written_as_png_and_svg(fake: ModuleType, tmp_path: Pat
     assert {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()} == files
 
 
+def test_a_figure_names_the_seeds_that_it_shows(fake: ModuleType) -> None:
+    """Those of its own cells, whatever others have; their numbers where they differ."""
+    results = fake.fake_results(FEW, seeds=3).results
+
+    def title(kept: dict[str, int]) -> str:
+        few = [one for one in results if one["seed"] < kept.get(one["name"], 3)]
+        return texts(figure_1(Evidence.of(few)))
+
+    assert "seeds 0 to 2" in title({"D30-T4": 1})
+    assert "seed 0\n" in title(dict.fromkeys(FEW, 1)) + "\n"
+    assert "2 to 3 seeds each" in title({"D800-T20": 2})
+
+
 def test_drawing_leaves_the_readers_settings_alone(fake: ModuleType, tmp_path: Path) -> None:
     """Matplotlib's settings are as they were, and a reader's own do not change the figure."""
     evidence = Evidence.of(fake.fake_results(["D800-T20"], seeds=1).results)

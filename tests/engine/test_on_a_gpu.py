@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pandas as pd
 import pytest
 import torch
@@ -42,7 +44,7 @@ def student_of(net, device, **settings):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("clip_norm", [None, 0.3])
-def test_a_training_is_that_of_a_cpu(net, data, mode, clip_norm):
+def test_a_training_is_that_of_a_cpu(net, data, mode, clip_norm, caplog):
     """The same batches in the same order, with a learning rate that moves and a smaller last batch."""
     on_cpu, on_gpu = (
         student_of(net, device, compile=how, clip_norm=clip_norm).fit(
@@ -51,6 +53,7 @@ def test_a_training_is_that_of_a_cpu(net, data, mode, clip_norm):
         for device, how in (("cpu", "off"), ("cuda", mode))
     )
     pd.testing.assert_frame_equal(on_gpu, on_cpu, rtol=1e-3)
+    assert not caplog.text
 
 
 def test_a_view_is_the_same_image(images):
@@ -85,7 +88,7 @@ def test_a_stack_is_its_students(net, data, mode, caplog):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-3)
 
 
-def test_a_recorded_dropout_is_drawn_anew(net, data):
+def test_a_recorded_dropout_is_drawn_anew(net, data, caplog):
     """Of a student that stands still and is shown everything at once, the loss moves with the masks alone."""
     student = net(2, dropout=0.5).cuda()
     distiller = student_of(
@@ -94,6 +97,24 @@ def test_a_recorded_dropout_is_drawn_anew(net, data):
     )  # fmt: skip
     history = distiller.fit(data, epochs=12, batch_size=len(data[0]))
     assert history["loss"].nunique() == 12
+    assert not caplog.text
+
+
+def test_after_a_recording_that_failed_dropout_goes_on(net, data, caplog):
+    """As it is, with the same numbers."""
+
+    def reading(*, student, teacher, labels):
+        loss = HINTON(student=student, teacher=teacher, labels=labels)
+        return loss * (1 + 0 * loss.item())
+
+    def train(mode):
+        student = net(2, dropout=0.5).cuda()
+        return student_of(net, "cuda", student=student, loss=reading, compile=mode).fit(
+            data, epochs=4, batch_size=8
+        )
+
+    pd.testing.assert_frame_equal(train("graphs"), train("off"), rtol=1e-5)
+    assert caplog.text.count("cannot be recorded") == 1
 
 
 @pytest.mark.parametrize("mode", ["off", "graphs"])
@@ -109,11 +130,16 @@ def test_the_same_seed_gives_the_same_history(net, data, mode):
 
 
 def test_recordings_of_others_may_end_as_one_is_made(net, data, caplog):
-    """Each training leaves recordings behind, which are garbage when the next is recorded."""
-    for _ in range(4):
-        student_of(net, "cuda", student=net(2, dropout=0.5).cuda(), compile="graphs").fit(
-            data, epochs=2, batch_size=8
-        )
+    """Garbage is looked for all the time, and recordings that training by hand leaves behind are some."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for _ in range(4):
+            distiller = student_of(net, "cuda", student=net(2, dropout=0.5).cuda(), compile="graphs")
+            for _ in range(8):
+                distiller.step(data)
+    finally:
+        gc.set_threshold(*thresholds)
     assert not caplog.text
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from distillkit import Distiller, fit_together, losses
+from distillkit import Callback, Distiller, fit_together, losses
 from distillkit.engine import distiller as distiller_module
-from distillkit.engine.recording import CudaRecorder
+from distillkit.engine.recording import CudaRecorder, Recorded
 from distillkit.engine.trees import tensors_in, with_tensors
 from distillkit.errors import ConfigurationError
 
@@ -19,11 +19,14 @@ HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 
 
 class Replaying:
-    """Computes nothing as it records, and at a replay reads only what it recorded."""
+    """Computes nothing as it records, and at a replay reads only what it recorded.
+
+    Give it the optimiser, and a replay knows its settings as they were too.
+    """
 
     def __init__(self):
         self.warmed, self.replays, self.recordings = 0, 0, 0
-        self.last = None
+        self.last = self.optimizer = None
 
     def warm_up(self, run):
         """Run it."""
@@ -37,10 +40,18 @@ class Replaying:
         result = with_tensors(
             self.last, iter([torch.full_like(one, float("nan")) for one in tensors_in(self.last)])
         )
+        groups = [] if self.optimizer is None else self.optimizer.param_groups
+        recorded = [dict(group) for group in groups]
 
         def replay():
             self.replays += 1
-            for kept, new in zip(tensors_in(result), tensors_in(run()), strict=True):
+            now = [dict(group) for group in groups]
+            for group, then in zip(groups, recorded, strict=True):
+                group.update(then)
+            made = run()
+            for group, current in zip(groups, now, strict=True):
+                group.update(current)
+            for kept, new in zip(tensors_in(result), tensors_in(made), strict=True):
                 kept.copy_(new)
 
         return result, replay
@@ -100,6 +111,7 @@ def test_a_recorded_training_is_the_training(net, data, recorder, settings):
             **{"teacher": net(1), "student": net(2), "loss": HINTON, "optimizer": sgd, **settings},
             compile=mode,
         )
+        recorder.optimizer = distiller.optimizer
         return distiller.fit(data, epochs=8, batch_size=8, evaluate_on=data)
 
     pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
@@ -125,16 +137,112 @@ def test_a_recording_is_given_the_learning_rate_of_each_step(net, data, recorder
 def test_a_momentum_that_moves_is_recorded_anew(net, data, recorder):
     """As a number that kernels are started with."""
 
+    class Rising(Callback):
+        """Momentum in the third epoch."""
+
+        def on_epoch_end(self, distiller, row):
+            distiller.optimizer.param_groups[0]["momentum"] = 0.5 if row["epoch"] < 2 else 0.95
+
     def train(mode):
-        distiller = Distiller(teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile=mode)
-        histories = []
-        for momentum in (0.5, 0.9):
-            distiller.optimizer.param_groups[0]["momentum"] = momentum
-            histories.append(distiller.fit(data, epochs=2, batch_size=10))
-        return pd.concat(histories)
+        distiller = Distiller(
+            teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile=mode, callbacks=[Rising()]
+        )
+        recorder.optimizer = distiller.optimizer
+        return distiller.fit(data, epochs=4, batch_size=10)
+
+    pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
+    assert recorder.recordings == 3
+
+
+def test_a_state_that_is_loaded_is_recorded_anew(net, data, recorder):
+    """Its tensors are others than those recorded."""
+
+    class Forgetting(Callback):
+        """What the optimiser had when it was made, after the second epoch."""
+
+        def on_epoch_end(self, distiller, row):
+            if row["epoch"] == 2:
+                distiller.optimizer.load_state_dict(sgd(net(2).parameters()).state_dict())
+
+    def train(mode):
+        distiller = Distiller(
+            teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile=mode,
+            callbacks=[Forgetting()],
+        )  # fmt: skip
+        return distiller.fit(data, epochs=4, batch_size=10)
 
     pd.testing.assert_frame_equal(train("graphs"), train("off"), check_exact=True)
     assert recorder.recordings == 2
+
+
+def test_a_rate_that_is_a_tensor_already_stays_the_callers(net, data, recorder):
+    """On the device a recording reads it anew; on the CPU its number is a setting like any other."""
+    rate = torch.tensor(0.125)
+    distiller = Distiller(
+        teacher=net(1), student=net(2), loss=HINTON, compile="graphs",
+        optimizer=lambda p: torch.optim.SGD(p, lr=rate, fused=True),
+    )  # fmt: skip
+    distiller.fit(data, epochs=2, batch_size=10)
+    assert distiller.optimizer.param_groups[0]["lr"] is rate
+    rate.fill_(0.0625)
+    distiller.fit(data, epochs=2, batch_size=10)
+    assert recorder.recordings == 2
+
+
+def test_a_group_without_parameters_is_no_obstacle(net, data, recorder):
+    """As that of what has no weight decay, in a net without biases."""
+    student = net(2)
+    distiller = Distiller(
+        teacher=net(1), student=student, loss=HINTON, compile="graphs",
+        optimizer=torch.optim.SGD([{"params": student.parameters()}, {"params": []}], lr=0.1, fused=True),
+    )  # fmt: skip
+    distiller.fit(data, epochs=2, batch_size=10)
+    assert recorder.replays
+
+
+def test_it_is_said_that_nothing_is_replayed(net, data, recorder, caplog):
+    """With the number that moves."""
+    distiller = Distiller(
+        teacher=net(1), student=net(2), loss=HINTON, compile="graphs", optimizer=unfused,
+        schedule=halving, schedule_unit="step",
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING, logger="distillkit"):
+        distiller.fit(data, epochs=11, batch_size=5)
+    assert [one.message for one in caplog.records] == [
+        "No update was replayed as a CUDA graph so far, since a number moves that a recording keeps (lr of "
+        "group 0): give a fused optimiser, or let only the learning rate move."
+    ]
+
+
+def test_an_optimiser_that_cannot_be_recorded_at_all_runs_as_it_is(net, data, monkeypatch, caplog):
+    """Whatever it raises as it is recorded."""
+
+    class Surprised(Replaying):
+        """As Adafactor's health check is."""
+
+        def record(self, run):
+            raise KeyError("capturable")
+
+    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: Surprised())
+    distiller = Distiller(teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile="graphs")
+    distiller.fit(data, epochs=2, batch_size=10)
+    assert "it runs as it is: 'capturable'" in caplog.text
+
+
+def test_what_is_recorded_is_let_go_with_the_training(net, data, recorder):
+    """It holds memory of the device."""
+    distiller, other = (
+        Distiller(teacher=net(1), student=net(seed), loss=HINTON, optimizer=sgd, compile="graphs")
+        for seed in (2, 3)
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        distiller.fit(data, epochs=2, batch_size=10)
+        fit_together([distiller, other], data, epochs=2, batch_size=10, stack_size=2)
+        assert not [one for one in gc.get_objects() if type(one) is Recorded]
+    finally:
+        gc.enable()
 
 
 def test_weights_of_examples_are_given_anew_at_every_replay(net, data, recorder):
@@ -243,6 +351,22 @@ def test_an_optimiser_made_here_can_be_recorded(net, recorder, optimizer):
     ]
     assert [one.param_groups[0]["capturable"] for one in made] == [True, False]
     assert [one.defaults["capturable"] for one in made] == [True, False]
+
+
+def test_an_optimiser_that_remembers_steps_stays_as_it_is_made(net, recorder):
+    """What it remembers may be on the CPU; the log says then that updates are not recorded."""
+
+    def resumed(parameters):
+        made = torch.optim.Adam(parameters, lr=0.01)
+        for parameter in made.param_groups[0]["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+        made.step()
+        return made
+
+    distiller = Distiller(
+        teacher=None, student=net(2), loss=losses.HardLabels(), compile="graphs", optimizer=resumed
+    )
+    assert distiller.optimizer.param_groups[0]["capturable"] is False
 
 
 def test_a_student_on_a_cpu_is_refused(net):

@@ -216,6 +216,7 @@ class Distiller:
             tell(self, "on_epoch_end", rows[-1])
             if self.stopping:
                 break
+        update.close()
         history = pd.DataFrame(rows)
         history.attrs["seconds"] = seconds
         return history

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from distillkit.engine.recorded_settings import (
+    counts_elsewhere,
+    give_rates,
+    given_rates,
+    kept_settings,
+    rates_in_place,
+)
 from distillkit.engine.trees import tensors_in, with_tensors
 from distillkit.errors import ConfigurationError
 
@@ -21,6 +28,8 @@ logger = logging.getLogger("distillkit")
 
 _WARM_UP = 3
 """Updates before the first is recorded, in which libraries and optimisers make what they keep."""
+_WORTH_A_WORD = 100
+"""Updates after which it is said that none could be replayed."""
 
 
 class Recorder(Protocol):
@@ -55,9 +64,24 @@ class CudaRecorder:
     def record(self, run: Callable[[], Any]) -> tuple[Any, Callable[[], object]]:
         """Record its kernels; nothing is computed meanwhile."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream):
-            result = run()
+        device = self._stream.device
+        try:
+            # around it, since a capture that fails can leave its stream the current one
+            with (
+                torch.cuda.stream(torch.cuda.current_stream(device)),
+                torch.cuda.graph(graph, stream=self._stream),
+            ):
+                result = run()
+        except RuntimeError:
+            _end_drawing(device)
+            raise
         return result, graph.replay
+
+
+def _end_drawing(device: torch.device) -> None:
+    """Let the device's random numbers go on outside of a capture that failed, which they wait for."""
+    generator = torch.cuda.default_generators[device.index or 0]
+    generator.graphsafe_set_state(generator.clone_state())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +111,9 @@ class Recorded:
         self, update: Callable[[Any], Any], optimizer: Callable[[], Optimizer], recorder: Recorder
     ) -> None:
         self._update, self._optimizer, self._recorder = update, optimizer, recorder
-        self._recorded_with: Hashable = None
+        self._recorded_with: dict[str, Hashable] = {}
         self._recordings: dict[Hashable, _Recording | None] = {}
-        self._made = 0
+        self._made = self._replayed = 0
         self._works = True
 
     def __call__(self, given: Any) -> Any:
@@ -98,7 +122,8 @@ class Recorded:
             return self._update(given)
         self._made += 1
         optimizer = self._optimizer()
-        if (settings := _settings(optimizer)) != self._recorded_with:
+        if (settings := kept_settings(optimizer)) != self._recorded_with:
+            self._say_why_none_is_replayed(settings)
             self._recordings.clear()
             self._recorded_with = settings
         key = _shape(given)
@@ -111,31 +136,46 @@ class Recorded:
         self._recordings[key] = recording
         for kept, new in zip(recording.given, tensors_in(given), strict=True):
             kept.copy_(new)
-        for rate, group in zip(recording.rates, _reading_rates(optimizer), strict=True):
-            rate.fill_(group["lr"])
+        give_rates(optimizer, recording.rates)
         recording.replay()
+        self._replayed += 1
         return with_tensors(recording.result, iter([one.clone() for one in tensors_in(recording.result)]))
 
     def _record(self, given: Any, optimizer: Optimizer) -> _Recording | None:
+        if counts_elsewhere(optimizer):
+            self._give_up(
+                f"{type(optimizer).__name__} counts its steps on the CPU; give it fused=True or "
+                "capturable=True, where it has them"
+            )
+            return None
         kept = [tensor.clone() for tensor in tensors_in(given)]
-        rates = [_rate_of(group) for group in _reading_rates(optimizer)]
+        rates, as_it_is = given_rates(optimizer), self._update
 
         def update() -> Any:
-            with _with_rates(optimizer, rates):
-                return self._update(with_tensors(given, iter(kept)))
+            with rates_in_place(optimizer, rates):
+                return as_it_is(with_tensors(given, iter(kept)))
 
         try:
             with _no_garbage_collected():
                 result, replay = self._recorder.record(update)
-        except RuntimeError as error:
-            self._works = False
-            self._recordings.clear()
-            logger.warning(
-                "The update cannot be recorded as a CUDA graph, so it runs as it is: %s",
-                " ".join(str(error).split())[:200],
-            )
+        except Exception as error:  # whatever it is, the update as it is raises it again if it must
+            self._give_up(" ".join(str(error).split())[:200] or type(error).__name__)
             return None
         return _Recording(kept, rates, result, replay)
+
+    def _give_up(self, why: str) -> None:
+        self._works = False
+        self._recordings.clear()
+        logger.warning("The update cannot be recorded as a CUDA graph, so it runs as it is: %s", why)
+
+    def _say_why_none_is_replayed(self, settings: Mapping[str, Hashable]) -> None:
+        if self._made == _WORTH_A_WORD and not self._replayed:
+            moving = [name for name, value in settings.items() if self._recorded_with.get(name) != value]
+            logger.warning(
+                "No update was replayed as a CUDA graph so far, since a number moves that a recording keeps "
+                "(%s): give a fused optimiser, or let only the learning rate move.",
+                ", ".join(moving),
+            )
 
 
 def recorder_for(device: torch.device) -> Recorder:
@@ -188,29 +228,6 @@ def _why_not(optimizer: Optimizer, *, scaled: bool) -> str | None:
     return None
 
 
-def _settings(optimizer: Optimizer) -> Hashable:
-    """Momentum and the like; what is a tensor, or is made one, a recording reads anew."""
-    return id(optimizer), tuple(
-        (name, value)
-        for group in optimizer.param_groups
-        for name, value in group.items()
-        if isinstance(value, (bool, int, float, str, tuple)) and not (name == "lr" and _reads_rate(group))
-    )
-
-
-def _reads_rate(group: Mapping[str, Any]) -> bool:
-    """Whether the optimiser's kernels can read the learning rate of a group from the device."""
-    return bool(group.get("fused") or group.get("capturable"))
-
-
-def _reading_rates(optimizer: Optimizer) -> list[dict[str, Any]]:
-    return [group for group in optimizer.param_groups if _reads_rate(group)]
-
-
-def _rate_of(group: Mapping[str, Any]) -> Tensor:
-    return torch.tensor(float(group["lr"]), device=group["params"][0].device)
-
-
 @contextmanager
 def _no_garbage_collected() -> Iterator[None]:
     """An older recording that is found to be garbage meanwhile would end the one that is being made."""
@@ -221,20 +238,6 @@ def _no_garbage_collected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@contextmanager
-def _with_rates(optimizer: Optimizer, rates: Sequence[Tensor]) -> Iterator[None]:
-    """These in place of the learning rates, for a while."""
-    groups = _reading_rates(optimizer)
-    before = [group["lr"] for group in groups]
-    for group, rate in zip(groups, rates, strict=True):
-        group["lr"] = rate
-    try:
-        yield
-    finally:
-        for group, rate in zip(groups, before, strict=True):
-            group["lr"] = rate
 
 
 def _shape(given: Any) -> Hashable:

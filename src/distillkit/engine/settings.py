@@ -105,7 +105,9 @@ def optimizer_for(
 
 
 def _allow_recording(optimizer: Optimizer) -> None:
-    """Let one that has not stepped yet keep all that it remembers on the device."""
+    """Let one that remembers nothing yet keep on the device what it will."""
+    if optimizer.state:
+        return
     for settings in (optimizer.defaults, *optimizer.param_groups):
         if "capturable" in settings:
             settings["capturable"] = True

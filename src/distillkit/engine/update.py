@@ -85,6 +85,10 @@ class Update:
                 scaled=self._plain.scaler is not None,
             )
 
+    def close(self) -> None:
+        """Let go of what is recorded, which holds memory of the device; updates are made as they are now."""
+        self._recorded = None
+
     def begin_epoch(self) -> None:
         """Take nothing for granted of what may have happened to student and optimiser between epochs."""
         self._stepping, self._first_of_epoch = self._plain, True

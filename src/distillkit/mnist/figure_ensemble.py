@@ -66,6 +66,7 @@ def figure_ensemble(evidence: Evidence) -> Figure | None:
     axes.set_ylim(len(drawn) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("test errors (of 10,000), means with 95 % intervals")
-    axes.set_title(f"Ten nets into one, D = 800, T = 20\n{subtitle(evidence, members)}", loc="left")
+    shown = [cell for _, cells, _ in rows for cell in cells]
+    axes.set_title(f"Ten nets into one, D = 800, T = 20\n{subtitle(evidence, shown)}", loc="left")
     stamp(figure, evidence)
     return figure

@@ -94,12 +94,14 @@ def subtitle(evidence: Evidence, shown: Iterable[str]) -> str:
         evidence: the runs.
         shown: names of the cells, or the experiment, that the figure shows; those without runs do not count.
     """
-    runs = sorted((list(found) for name in shown if (found := evidence.runs(name))), key=len)
-    fewest, most = runs[0], runs[-1]
-    if len(fewest) < len(most):
-        which = f"{len(fewest)} to {len(most)} seeds each"
+    runs = [list(found) for name in shown if (found := evidence.runs(name))]
+    seeds, fewest, most = runs[0], min(map(len, runs)), max(map(len, runs))
+    if any(one != seeds for one in runs):
+        which = f"{fewest} to {most} seeds each" if fewest < most else f"{most} seeds each"
+    elif len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        which = f"seeds {seeds[0]} to {seeds[-1]}"
     else:
-        which = f"seed {most[0]}" if len(most) == 1 else f"seeds {most[0]} to {most[-1]}"
+        which = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
     return f"protocol {evidence.protocol}, {which}"
 
 

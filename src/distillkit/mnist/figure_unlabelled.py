@@ -68,7 +68,7 @@ def figure_unlabelled(evidence: Evidence) -> Figure | None:
     error_axis(axes, seen)
     axes.set_xlabel("different images in the transfer set; as many updates for each")
     axes.set_ylabel("test errors (of 10,000), log scale")
-    shown = [cell for cells in pools.values() for cell in cells.values()]
+    shown = [*_LINES, *(cell for cells in pools.values() for cell in cells.values())]
     axes.set_title(f"Unlabelled transfer sets, D = 800, T = 20\n{subtitle(evidence, shown)}", loc="left")
     figure.legend(loc="outside lower center", ncols=2)
     stamp(figure, evidence)

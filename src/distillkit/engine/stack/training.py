@@ -150,7 +150,8 @@ class _Stack:
         return one_pass_pays("auto", self._precision, weights, epochs * self._batches.steps)
 
     def close(self) -> None:
-        """Hand weights and the optimisers' state back to the students."""
+        """Hand weights and the optimisers' state back to the students, and let go of what is recorded."""
+        self._step = self._update
         try:
             self._optimizer.give_state()
         finally:

@@ -41,7 +41,9 @@ def dark_knowledge_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
         for axes, digit in zip(grid[:, 1 + column], digits, strict=True):
             _bars(axes, digit["soft_targets"][column], digit["label"], limit)
         grid[0, 1 + column].set_title(f"T = {temperature:g}")
-    left.suptitle("The soft targets (blue: the true class)", fontweight="bold", fontsize=10)
+    left.suptitle(
+        "The soft targets of the first seed's teacher (blue: the true class)", fontweight="bold", fontsize=10
+    )
     above, below = right.subfigures(2, 1, height_ratios=(1, 1.25))
     _versions(above, result)
     _means(below, result["means"], max(temperatures))

@@ -60,5 +60,5 @@ def _groups(axes: Axes, result: Mapping[str, Any]) -> None:
         corner = (first - 0.5, first - 0.5)
         axes.add_patch(Rectangle(corner, len(group), len(group), fill=False, edgecolor=INK, linewidth=1.8))
         first += len(group)
-    axes.set_title("classes predicted together")
+    axes.set_title("classes predicted together, first seed")
     axes.figure.colorbar(picture, ax=axes, shrink=0.8, label="affinity, 0 to 1")

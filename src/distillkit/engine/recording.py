@@ -72,7 +72,7 @@ class CudaRecorder:
                 torch.cuda.graph(graph, stream=self._stream),
             ):
                 result = run()
-        except RuntimeError:
+        except Exception:
             _end_drawing(device)
             raise
         return result, graph.replay

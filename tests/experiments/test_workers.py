@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 import time
 from importlib import import_module
@@ -143,3 +144,28 @@ def test_threads_are_as_before_afterwards() -> None:
     with cpu_threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
+
+
+SCRIPT = """
+import multiprocessing
+from distillkit.experiments.workers import Workers
+
+class Work:
+    def __call__(self, task, tell):
+        self.lock = multiprocessing.RLock()  # as a library does that shows progress
+        return task
+
+if __name__ == "__main__":
+    with Workers(Work(), number=1, threads=1) as workers:
+        workers.begin("task", "name")
+        print(workers.next_event())
+"""
+
+
+def test_an_idle_process_tidies_up_as_it_ends(tmp_path: Path) -> None:
+    """Else Python warns of what it left behind, after the results."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "('name', 'done', 'task')\n"
+    assert ended.stderr == ""

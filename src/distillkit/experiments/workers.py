@@ -27,6 +27,8 @@ Message = tuple[Literal["told", "done", "failed", "log"], Any]
 _MOST = 8
 _BYTES_EACH = 2 * 2**30
 """Of memory: torch, a copy of the data, and a training."""
+_SECONDS_TO_END = 10.0
+"""Of a process that is idle."""
 
 logger = logging.getLogger("distillkit")
 
@@ -141,12 +143,16 @@ class Workers:
             return name, "told", content
 
     def _end(self) -> None:
-        workers = [*self._idle, *(worker for worker, _ in self._busy.values())]
-        for worker in workers:
+        busy = [worker for worker, _ in self._busy.values()]
+        for worker in busy:
             worker.process.terminate()
-        for worker in workers:
-            worker.process.join()
+        # an idle one ends by itself when nobody can ask any more, and tidies up what libraries made in it
+        for worker in (workers := [*self._idle, *busy]):
             worker.connection.close()
+        for worker in workers:
+            worker.process.join(timeout=_SECONDS_TO_END)
+            worker.process.terminate()
+            worker.process.join()
         self._idle, self._busy = [], {}
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
-from distillkit.engine.compiling import CompileMode
 
-
-def compile_mode(device: torch.device) -> CompileMode:
+def compile_mode(device: torch.device) -> Literal["auto", "graphs"]:
     """Recorded as CUDA graphs on a GPU, to which starting their kernels is more work than the kernels.
 
     Example:

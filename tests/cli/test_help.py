@@ -9,6 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from distillkit.cli import app
+from distillkit.cli.commands import Commands
 
 
 def texts() -> dict[str, str]:
@@ -32,7 +33,8 @@ def test_paragraphs_are_lines(name: str) -> None:
 def test_commands_stand_in_the_order_of_their_page() -> None:
     """The one that most come for is the first."""
     command = get_command(app)
-    names = command.list_commands(None)  # type: ignore[attr-defined]
+    assert isinstance(command, Commands)
+    names = command.list_commands(None)
     assert names[:5] == ["reproduce", "sweep", "train", "compare", "inspect"]
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import ColorType
 
 from distillkit.experiments.figure_style import GREY, INK, RED, new_figure
 from distillkit.experiments.statistics import summarise
@@ -80,7 +81,7 @@ def _columns(evidence: Evidence) -> Columns:
     return columns
 
 
-def _colours(columns: Columns) -> dict[float | None, object]:
+def _colours(columns: Columns) -> dict[float | None, ColorType]:
     temperatures = sorted({t for cells in columns.values() for t, _ in cells if t is not None})
     logs = np.log(temperatures) if temperatures else np.zeros(0)
     span = float(np.ptp(logs)) if len(logs) > 1 else 1.0
@@ -94,7 +95,7 @@ def _by_epoch(
     axes: Axes,
     evidence: Evidence,
     cells: Sequence[tuple[float | None, str]],
-    colours: Mapping[float | None, object],
+    colours: Mapping[float | None, ColorType],
 ) -> None:
     lines = [(name, colours[temperature], "-") for temperature, name in cells]
     for name, colour, dashes in [*lines, ("teacher", GREY, (0, (5, 2)))]:
@@ -123,7 +124,7 @@ def _by_temperature(
     axes: Axes,
     evidence: Evidence,
     cells: Sequence[tuple[float | None, str]],
-    colours: Mapping[float | None, object],
+    colours: Mapping[float | None, ColorType],
 ) -> None:
     for place, (temperature, name) in enumerate(cells):
         runs = evidence.runs(name)
@@ -203,13 +204,13 @@ def _published(evidence: Evidence, name: str) -> float | None:
     return None if number is None else number.value
 
 
-def _line_handles(evidence: Evidence, colours: Mapping[float | None, object]) -> list[Line2D]:
+def _line_handles(evidence: Evidence, colours: Mapping[float | None, ColorType]) -> list[Line2D]:
     names = evidence.cells
     handles = (
         [Line2D([], [], color=INK, label="no KD")] if any(name.endswith("-noKD") for name in names) else []
     )
     handles += [
-        Line2D([], [], color=colour, linewidth=2, label=f"T = {t:g}")  # type: ignore[arg-type]
+        Line2D([], [], color=colour, linewidth=2, label=f"T = {t:g}")
         for t, colour in colours.items()
         if t is not None
     ]

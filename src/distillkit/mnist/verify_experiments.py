@@ -63,15 +63,16 @@ def _recounted(
     where: str,
     outcome: VerifyOutcome,
 ) -> Mapping[str, Any]:
+    written: Mapping[str, Any] = line["found"]
     try:
-        found = recount(str(line["name"]), line["found"], predictions, labels)
+        found = recount(str(line["name"]), written, predictions, labels)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         outcome.problems.append(
             f"{where}: expected predictions of every network that is counted but they do not fit ({error})."
         )
-        return line["found"]  # type: ignore[no-any-return]
+        return written
     for key, value in found.items():
-        outcome.compare(f"{where}, {key}", value, line["found"].get(key))
+        outcome.compare(f"{where}, {key}", value, written.get(key))
     outcome.checked += 1
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -86,4 +87,4 @@ def student_distances_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def _plotted(axes: Axes) -> list[float]:
-    return [float(value) for line in axes.lines for value in list(line.get_ydata())]  # type: ignore[arg-type]
+    return [float(value) for line in axes.lines for value in np.asarray(line.get_ydata())]

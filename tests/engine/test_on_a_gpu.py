@@ -13,6 +13,7 @@ from distillkit import Distiller, MaxNorm, TeacherCache, fit_together, losses, t
 from distillkit.engine.compiling import CompileMode
 
 pytestmark = [
+    pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
     # what torch's compiler imports warns of itself in some versions
     pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
@@ -86,6 +87,7 @@ def test_a_stack_is_its_students(net, data, mode, caplog):
     )
     for ours, theirs in zip(together, alone, strict=True):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-3)
+    assert "cannot be recorded" not in caplog.text
 
 
 def test_a_recorded_dropout_is_drawn_anew(net, data, caplog):

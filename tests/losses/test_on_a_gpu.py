@@ -15,7 +15,10 @@ from distillkit.testing import examples_of
 from distillkit.testing.case import Case, case_for, made, value
 from distillkit.typing import Outputs
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+]
 
 LOSSES = [
     loss

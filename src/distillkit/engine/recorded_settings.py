@@ -13,22 +13,29 @@ from torch.optim import Optimizer
 _GIVEN = "given"
 
 
-def kept_settings(optimizer: Optimizer) -> dict[str, Hashable]:
-    """What a recording keeps: with other values it has to be made anew.
+Setting = tuple[str, int | None]
+"""Its name, and the number of its group of parameters; `None` of the whole optimiser."""
+
+
+def kept_settings(optimizer: Optimizer) -> dict[Setting, Hashable]:
+    """What a recording keeps: with other values it has to be made anew. Asked for at every step.
 
     Those are numbers, such as momentum, of tensors on a CPU too. Learning rates that `given_rates` finds are
     not kept, and a tensor on the device is read anew at each replay. An optimiser that has been exchanged, or
     that has loaded a state, steps other tensors than those recorded.
     """
-    kept: dict[str, Hashable] = {"optimizer": id(optimizer), "state": id(optimizer.state)}
+    kept: dict[Setting, Hashable] = {
+        ("optimizer", None): id(optimizer),
+        ("state", None): id(optimizer.state),
+    }
     for number, group in enumerate(optimizer.param_groups):
         for name, value in group.items():
             if name == "lr" and _reads_rate(group):
-                kept[f"{name} of group {number}"] = _GIVEN
+                kept[name, number] = _GIVEN
             elif isinstance(value, (bool, int, float, str, tuple)):
-                kept[f"{name} of group {number}"] = value
+                kept[name, number] = value
             elif isinstance(value, Tensor) and value.device.type == "cpu":
-                kept[f"{name} of group {number}"] = tuple(value.reshape(-1).tolist())
+                kept[name, number] = tuple(value.reshape(-1).tolist())
     return kept
 
 

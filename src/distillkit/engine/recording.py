@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from distillkit.engine.recorded_settings import (
+    Setting,
     counts_elsewhere,
     give_rates,
     given_rates,
@@ -111,7 +112,7 @@ class Recorded:
         self, update: Callable[[Any], Any], optimizer: Callable[[], Optimizer], recorder: Recorder
     ) -> None:
         self._update, self._optimizer, self._recorder = update, optimizer, recorder
-        self._recorded_with: dict[str, Hashable] = {}
+        self._recorded_with: dict[Setting, Hashable] = {}
         self._recordings: dict[Hashable, _Recording | None] = {}
         self._made = self._replayed = 0
         self._works = True
@@ -168,13 +169,13 @@ class Recorded:
         self._recordings.clear()
         logger.warning("The update cannot be recorded as a CUDA graph, so it runs as it is: %s", why)
 
-    def _say_why_none_is_replayed(self, settings: Mapping[str, Hashable]) -> None:
+    def _say_why_none_is_replayed(self, settings: Mapping[Setting, Hashable]) -> None:
         if self._made == _WORTH_A_WORD and not self._replayed:
-            moving = [name for name, value in settings.items() if self._recorded_with.get(name) != value]
+            moving = [one for one, value in settings.items() if self._recorded_with.get(one) != value]
             logger.warning(
                 "No update was replayed as a CUDA graph so far, since a number moves that a recording keeps "
                 "(%s): give a fused optimiser, or let only the learning rate move.",
-                ", ".join(moving),
+                ", ".join(name if group is None else f"{name} of group {group}" for name, group in moving),
             )
 
 

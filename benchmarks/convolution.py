@@ -17,7 +17,7 @@ from benchmarks.tables import spread_of, table, times
 from benchmarks.timing import Clock, interleaved, now, ratio, spread
 from benchmarks.ways.by_hand import autocast
 from distillkit import Distiller, losses
-from distillkit.experiments import SettledPrecision
+from distillkit.workbench import SettledPrecision
 
 BATCH, TEMPERATURE, HARD_LABEL_WEIGHT, EPOCHS = 128, 4.0, 0.1, 3
 LIVE = "by hand, teacher live, fp32"

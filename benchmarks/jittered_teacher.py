@@ -14,7 +14,7 @@ from benchmarks.one_student import REFERENCE, compare, table_of
 from benchmarks.setting import Setting
 from benchmarks.timing import Clock, now
 from distillkit import Distiller, losses, transfer_sets
-from distillkit.experiments import SettledPrecision
+from distillkit.workbench import SettledPrecision
 
 PIXELS = 2
 EPOCHS = 10

@@ -19,8 +19,8 @@ from benchmarks.setting import Setting
 from benchmarks.tables import number, percent, spread_of, table
 from benchmarks.timing import interleaved, now, spread
 from distillkit import Callback, Distiller, TeacherCache
-from distillkit.experiments import SettledPrecision
-from distillkit.mnist.protocols import REPORT_2025
+from distillkit.mnist.protocols.protocol import REPORT_2025
+from distillkit.workbench import SettledPrecision
 
 WIDTHS = (784, 800, 800, 10)
 BATCHES = (100, 512)

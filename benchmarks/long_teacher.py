@@ -12,8 +12,8 @@ from benchmarks.setting import Setting
 from benchmarks.tables import number, spread_of
 from benchmarks.timing import seconds, spread
 from distillkit import Distiller, MaxNorm, losses, transfer_sets
-from distillkit.experiments import settle_precision
-from distillkit.mnist.data import BACKGROUND, load_mnist
+from distillkit.mnist.data.digits import BACKGROUND, load_mnist
+from distillkit.workbench import settle_precision
 
 EPOCHS, BATCH, SQUARED_LENGTH = 3000, 100, 15.0
 

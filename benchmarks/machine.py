@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from distillkit.experiments import environment, settle_precision
+from distillkit.workbench import environment, settle_precision
 
 ROOT = Path(__file__).resolve().parents[1]
 

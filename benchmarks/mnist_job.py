@@ -19,8 +19,8 @@ from torchvision.datasets import MNIST
 from benchmarks.setting import Setting
 from benchmarks.timing import Clock
 from distillkit import Distiller, losses
-from distillkit.mnist.data import load_mnist
-from distillkit.mnist.models import NetworkSpec
+from distillkit.mnist.data.digits import load_mnist
+from distillkit.mnist.protocols.networks import NetworkSpec
 
 TEACHER = NetworkSpec(hidden_units=(1200, 1200), input_dropout=0.2, hidden_dropout=(0.5, 0.5))
 STUDENT = NetworkSpec(hidden_units=(800, 800))

@@ -12,7 +12,7 @@ from benchmarks.setting import Setting, Waits
 from benchmarks.tables import number, table
 from benchmarks.timing import Clock
 from benchmarks.ways import ours
-from distillkit.experiments.statistics import paired_test, summarise
+from distillkit.workbench.statistics.summaries import paired_test, summarise
 
 SEEDS = 10
 EPOCHS = 17

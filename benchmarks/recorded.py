@@ -10,14 +10,14 @@ from benchmarks.tables import number, table, times
 from benchmarks.timing import ratio, spread
 from distillkit import fit_together
 from distillkit.errors import DivergenceError
-from distillkit.experiments import settle_precision
-from distillkit.experiments.observer import Silent
-from distillkit.mnist import runs
-from distillkit.mnist.cells import Cell, baseline_cell, distilled_cell, teacher_cell
-from distillkit.mnist.data import load_mnist
+from distillkit.mnist.cells import runs
+from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell, teacher_cell
+from distillkit.mnist.cells.runs import Laboratory, distiller_for
+from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.plan import TEMPERATURES
-from distillkit.mnist.protocols import MODERN
-from distillkit.mnist.runs import Laboratory, distiller_for
+from distillkit.mnist.protocols.protocol import MODERN
+from distillkit.workbench import settle_precision
+from distillkit.workbench.workers.observer import Silent
 
 MODES = ("off", "graphs")
 _SHORT = MODERN.with_epochs(3)

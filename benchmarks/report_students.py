@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from benchmarks.setting import Waits
 from distillkit import Callback, Distiller, TeacherCache
-from distillkit.experiments import SettledPrecision
 from distillkit.losses import HardLabels
-from distillkit.mnist.protocols import REPORT_2025
+from distillkit.mnist.protocols.protocol import REPORT_2025
+from distillkit.workbench import SettledPrecision
 
 WIDTHS = (30, 300, 800)
 TEMPERATURES: tuple[float | None, ...] = (None, 1, 2, 4, 10, 20, 50)

@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.machine import ROOT, machine
 from benchmarks.setting import Setting, Waits
-from distillkit.experiments import resolve_device
-from distillkit.experiments.atomic import write_json
+from distillkit.workbench import resolve_device
+from distillkit.workbench.results.atomic import write_json
 
 BENCHMARKS = {
     "one-student": "one_student",

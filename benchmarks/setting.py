@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from distillkit.experiments import SettledPrecision, settle_precision
+from distillkit.workbench import SettledPrecision, settle_precision
 
 
 class Waits(Exception):  # noqa: N818 - nothing is wrong

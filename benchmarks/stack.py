@@ -10,7 +10,7 @@ from benchmarks.fresh import in_fresh_process
 from benchmarks.report_students import WIDTHS, together
 from benchmarks.setting import Setting
 from benchmarks.tables import number, spread_of, table, times
-from distillkit.experiments import settle_precision
+from distillkit.workbench import settle_precision
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 TARGET = (30, 30)

@@ -14,7 +14,7 @@ from benchmarks.machine import peak_bytes, reset_peak
 from benchmarks.report_students import TEMPERATURES, TRAINING, fit_together, report_student
 from benchmarks.timing import interleaved, ratio, seconds, spread
 from distillkit import Distiller, TeacherCache
-from distillkit.mnist.protocols import REPORT_2025
+from distillkit.mnist.protocols.protocol import REPORT_2025
 
 _LEAST_EPOCHS = 3
 

@@ -17,8 +17,8 @@ from benchmarks.tables import spread_of, table, times
 from benchmarks.ten_seeds import SEEDS, seeds_together
 from benchmarks.timing import interleaved, ratio, seconds, spread
 from benchmarks.whole_sweep import epochs_of, run_sweep
-from distillkit.experiments import settle_precision
-from distillkit.mnist.data import MnistData, load_mnist
+from distillkit.mnist.data.digits import MnistData, load_mnist
+from distillkit.workbench import settle_precision
 
 EPOCHS = TRAINING.epochs
 

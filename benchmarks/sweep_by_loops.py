@@ -15,9 +15,9 @@ from torchvision import transforms
 from torchvision.datasets import MNIST
 
 from benchmarks.timing import now
-from distillkit.mnist.data import MnistData
-from distillkit.mnist.protocols import REPORT_2025
-from distillkit.mnist.training import DecayingSgd
+from distillkit.mnist.data.digits import MnistData
+from distillkit.mnist.protocols.protocol import REPORT_2025
+from distillkit.mnist.protocols.training import DecayingSgd
 
 TEMPERATURE = 4.0
 """Any: it does not change the cost."""

@@ -9,9 +9,9 @@ from benchmarks.report_students import TEMPERATURES, fit_together, report_studen
 from benchmarks.setting import Setting
 from benchmarks.timing import seconds
 from distillkit import TeacherCache
-from distillkit.experiments import settle_precision
-from distillkit.mnist.data import MnistData
-from distillkit.mnist.protocols import REPORT_2025
+from distillkit.mnist.data.digits import MnistData
+from distillkit.mnist.protocols.protocol import REPORT_2025
+from distillkit.workbench import settle_precision
 
 SEEDS, WIDTH = 10, 30
 _LATER_EPOCHS = 2

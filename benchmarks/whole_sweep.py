@@ -11,12 +11,12 @@ from benchmarks.report_students import TEMPERATURES, WIDTHS
 from benchmarks.setting import Setting
 from benchmarks.tables import number, table
 from benchmarks.timing import seconds
-from distillkit.experiments import settle_precision
-from distillkit.experiments.observer import Silent
-from distillkit.mnist.data import MnistData, load_mnist
-from distillkit.mnist.protocols import REPORT_2025
-from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.data.digits import MnistData, load_mnist
+from distillkit.mnist.protocols.protocol import REPORT_2025
 from distillkit.mnist.sweep import sweep
+from distillkit.workbench import settle_precision
+from distillkit.workbench.workers.observer import Silent
 
 RUNS = {"first": 1, "again": 1, "ten seeds": 10}
 """The first compiles what is compiled."""

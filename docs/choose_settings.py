@@ -19,11 +19,11 @@ from pathlib import Path
 
 from distillkit.cli.console import stderr
 from distillkit.cli.progress import RunsProgress
-from distillkit.experiments import resolve_device, settle_precision
-from distillkit.mnist.data import load_mnist
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
-from distillkit.mnist.protocols import protocol_named
-from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.protocols.protocol import protocol_named
+from distillkit.workbench import resolve_device, settle_precision
 from distillkit.yaml_io import load_yaml
 
 

@@ -22,16 +22,16 @@ import torch
 
 from distillkit.cli.signals import Terminated, end_on_signals
 from distillkit.errors import DistillkitError
-from distillkit.experiments.lines import read_lines
-from distillkit.experiments.store import RESULTS
-from distillkit.mnist.data import load_mnist
+from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.development import development_data
-from distillkit.mnist.figures import write_figure
 from distillkit.mnist.losses_compared.figure import losses_figure
 from distillkit.mnist.losses_compared.page import results_in_words
 from distillkit.mnist.losses_compared.recipes import compared
 from distillkit.mnist.losses_compared.runs import TEACHER, compare
 from distillkit.mnist.losses_compared.weights import best_factors, weights_to_try
+from distillkit.mnist.reporting.figures.figures import write_figure
+from distillkit.workbench.results.lines import read_lines
+from distillkit.workbench.results.store import RESULTS
 
 FOLDER = Path(__file__).parent / "results" / "losses"
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from distillkit.experiments import environment
-from distillkit.experiments.atomic import write_json
-from distillkit.experiments.observer import Silent
-from distillkit.mnist.cells import baseline_cell
-from distillkit.mnist.data import load_mnist
-from distillkit.mnist.protocols import REPORT_2025, REPORT_2025_CODE
-from distillkit.mnist.runs import Laboratory, train_cells
+from distillkit.mnist.cells.cell import baseline_cell
+from distillkit.mnist.cells.runs import Laboratory, train_cells
+from distillkit.mnist.data.digits import load_mnist
+from distillkit.mnist.protocols.protocol import REPORT_2025, REPORT_2025_CODE
+from distillkit.workbench import environment
+from distillkit.workbench.results.atomic import write_json
+from distillkit.workbench.workers.observer import Silent
 
 EPOCHS, SEEDS, WIDTHS = 3, 10, (30, 300)
 

@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from distillkit.experiments import read_experiments, read_results
-from distillkit.mnist.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
+from distillkit.mnist.judging.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.mnist.losses_compared.page import results_in_words
-from distillkit.mnist.protocols import PROTOCOLS
-from distillkit.mnist.report import CAPTIONS
+from distillkit.mnist.protocols.protocol import PROTOCOLS
+from distillkit.mnist.reporting.report import CAPTIONS
+from distillkit.workbench import read_experiments, read_results
 
 PAPER = {
     "paper headlines": ("H1", "H2", "H3", "H3-gap", "H5-threes", "H6-held-out", "H8-held-out", "H13-share"),

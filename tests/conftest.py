@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from distillkit.mnist.data import MnistData
+    from distillkit.mnist.data.digits import MnistData
 
 collect_ignore = ["plugins/third_party"]
 """Somebody else's package, which is built and installed by a test and not looked into."""
@@ -20,7 +20,7 @@ collect_ignore = ["plugins/third_party"]
 @pytest.fixture(scope="session")
 def few_digits() -> MnistData:
     """A stand-in of 300 training and 200 test cases."""
-    from distillkit.mnist.data import make_stand_in
+    from distillkit.mnist.data.digits import make_stand_in
 
     return make_stand_in(n_train=300, n_test=200)
 
@@ -59,7 +59,7 @@ def data() -> tuple[Tensor, Tensor]:
 @pytest.fixture(autouse=True)
 def auto_is_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same numbers on every machine: tests of bf16 ask for it by name."""
-    from distillkit.engine import precision
+    from distillkit.engine.forward import precision
 
     monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
 

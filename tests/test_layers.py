@@ -31,7 +31,7 @@ LAYER = {
     "translated": 2,
     "engine": 3,
     "methods": 3,
-    "experiments": 4,
+    "workbench": 4,
     "mnist": 4,
     "cli": 5,
 }
@@ -47,7 +47,7 @@ SAME_LAYER = {
     ("losses", "schedules"),
     ("testing", "losses"),
     ("methods", "engine"),
-    ("mnist", "experiments"),
+    ("mnist", "workbench"),
 }
 """Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""
 
@@ -65,7 +65,7 @@ PUBLIC = {
     "distillkit.transfer_sets",
     "distillkit.typing",
 }
-"""The modules that a user imports from; those of `distillkit.experiments` beside them."""
+"""The modules that a user imports from; those of `distillkit.workbench` beside them."""
 
 OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 """Names with an underscore that Python made public."""
@@ -190,7 +190,7 @@ def test_reproduction_imports_public_names_only() -> None:
     for each in imports("mnist"):
         if each.part in {"", "mnist"}:
             continue
-        assert each.module in PUBLIC or each.part == "experiments", f"{each}: no public module"
+        assert each.module in PUBLIC or each.part == "workbench", f"{each}: no public module"
         words = [*each.module.split("."), each.name]
         assert not any(word.startswith("_") for word in words), f"{each}: private"
         if each.module == "distillkit":

@@ -9,7 +9,7 @@ from torch import nn
 from benchmarks.mnist_job import BATCH, HARD_LABEL_WEIGHT, TEMPERATURE, FromMemory, Job, sgd
 from benchmarks.timing import Clock, now
 from distillkit import Distiller, losses
-from distillkit.experiments import SettledPrecision
+from distillkit.workbench import SettledPrecision
 
 
 def fit(job: Job, seed: int, epochs: int, clock: Clock, *, precision: SettledPrecision) -> nn.Module:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from distillkit.engine.callbacks import MaxNorm as MaxNorm
     from distillkit.engine.distiller import Distiller as Distiller
     from distillkit.engine.stack import fit_together as fit_together
-    from distillkit.engine.teacher_cache import TeacherCache as TeacherCache
+    from distillkit.engine.teacher.cache import TeacherCache as TeacherCache
     from distillkit.ensemble import Ensemble as Ensemble
     from distillkit.methods.in_turn import fit_in_turn as fit_in_turn
     from distillkit.methods.mean_teacher import MeanTeacher as MeanTeacher
@@ -35,7 +35,7 @@ _WHERE = {
     "Evaluation": "distillkit.metrics",
     "MaxNorm": "distillkit.engine.callbacks",
     "MeanTeacher": "distillkit.methods.mean_teacher",
-    "TeacherCache": "distillkit.engine.teacher_cache",
+    "TeacherCache": "distillkit.engine.teacher.cache",
     "Translated": "distillkit.translated",
     "fit_in_turn": "distillkit.methods.in_turn",
     "fit_mutually": "distillkit.methods.mutual",
@@ -52,6 +52,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"distillkit.{name}")
     if name == "__version__":
+        # imported here for a quick start
         from importlib.metadata import version
 
         return version("distillkit")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
-from distillkit.functional.precise import at_least_float32
+from distillkit.functional._logits import at_least_float32
 from distillkit.outputs import logits_of
 
 

@@ -220,7 +220,7 @@ def test_the_module_is_light() -> None:
     """`distillkit --help` imports it, and must not wait for torch or matplotlib."""
     program = (
         "import sys; import distillkit.cli\n"
-        "print(sorted({'torch', 'matplotlib', 'numpy', 'distillkit.experiments'} & sys.modules.keys()))"
+        "print(sorted({'torch', 'matplotlib', 'numpy', 'distillkit.workbench'} & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from distillkit.cli import app, options
-from distillkit.mnist.data import MnistData
-from distillkit.mnist.protocols import PROTOCOLS
+from distillkit.mnist.data.digits import MnistData
+from distillkit.mnist.protocols.protocol import PROTOCOLS
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def _few_digits_and_no_network(
     few_digits: MnistData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The stand-in in small, whatever is asked for; the current folder is a temporary one."""
-    monkeypatch.setattr("distillkit.mnist.data.load_stand_in", lambda progress=None: few_digits)
+    monkeypatch.setattr("distillkit.mnist.data.digits.load_stand_in", lambda progress=None: few_digits)
     monkeypatch.setenv("DISTILLKIT_OFFLINE", "1")
     monkeypatch.setenv("DISTILLKIT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("DISTILLKIT_DATA", raising=False)
@@ -208,7 +208,7 @@ def test_an_interrupted_sweep_says_what_is_kept_and_goes_on(
 ) -> None:
     """Ctrl-C and SIGTERM end in their own exit codes, without a traceback."""
     program = (
-        "import distillkit.mnist.data as d\n"
+        "import distillkit.mnist.data.digits as d\n"
         "small = d.make_stand_in(300, 200)\n"
         "d.load_stand_in = lambda progress=None: small\n"
         "from distillkit.cli import main\nmain()"

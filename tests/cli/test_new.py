@@ -69,7 +69,7 @@ def test_what_is_written_passes_mypy(tmp_path: Path) -> None:
 
 def test_its_kind_is_known_where_its_file_is_named(tmp_path: Path) -> None:
     """As --code of a run file does; and the page names the entry point as it must be."""
-    from distillkit.experiments.code_file import code_file
+    from distillkit.workbench.runs.code_file import code_file
 
     call("loss", "coded_loss", "--out", str(tmp_path))
     with code_file(tmp_path / "coded_loss.py"):

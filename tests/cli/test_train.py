@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from distillkit.cli import train as command
 from distillkit.cli.commands import Commands
 from distillkit.cli.signals import Terminated
-from distillkit.experiments.atomic import write_manifest
+from distillkit.workbench.results.atomic import write_manifest
 
 CODE = """
 import torch
@@ -244,7 +244,7 @@ def test_sigterm_says_so_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def ended(*arguments: object, **settings: object) -> None:
         raise Terminated
 
-    monkeypatch.setattr("distillkit.experiments.train.train_run", ended)
+    monkeypatch.setattr("distillkit.workbench.runs.train.train_run", ended)
     outcome = run()
     assert outcome.exit_code == 143
     assert "Stopped" in outcome.stderr
@@ -315,7 +315,7 @@ def test_the_module_is_light() -> None:
     """`distillkit --help` imports it, and must not wait for torch."""
     program = (
         "import sys; import distillkit.cli.train, distillkit.cli.policies\n"
-        "print(sorted({'torch', 'pandas', 'torchvision', 'numpy', 'distillkit.experiments'} & "
+        "print(sorted({'torch', 'pandas', 'torchvision', 'numpy', 'distillkit.workbench'} & "
         "sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -8,15 +8,15 @@ from types import ModuleType
 
 import pytest
 
-from distillkit.experiments import config_id, read_experiments, read_results, read_settings
-from distillkit.mnist.claims import LONG_PROTOCOLS
-from distillkit.mnist.data import load_mnist
+from distillkit.mnist.data.digits import load_mnist
+from distillkit.mnist.judging.claims import LONG_PROTOCOLS
 from distillkit.mnist.losses_compared.recipes import CHOSEN, compared
 from distillkit.mnist.losses_compared.runs import TEACHER, Plan, run_configs
 from distillkit.mnist.losses_compared.weights import best_factors
 from distillkit.mnist.plan import reproduction_stages
-from distillkit.mnist.protocols import PROTOCOLS
-from distillkit.mnist.verify import verify_folder
+from distillkit.mnist.protocols.protocol import PROTOCOLS
+from distillkit.mnist.verifying.verify import verify_folder
+from distillkit.workbench import config_id, read_experiments, read_results, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from distillkit.cli import train
 from distillkit.cli.commands import Commands
-from distillkit.experiments.data_sources import DataSource
-from distillkit.experiments.model_sources import ModelSource
-from distillkit.experiments.optimizers import Optimizer, Schedule
-from distillkit.experiments.run_config import RunConfig, read_run_file
+from distillkit.workbench.runs.data_sources import DataSource
+from distillkit.workbench.runs.model_sources import ModelSource
+from distillkit.workbench.runs.optimizers import Optimizer, Schedule
+from distillkit.workbench.runs.run_config import RunConfig, read_run_file
 
 PAGE = (Path(__file__).parents[2] / "docs" / "run-files.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from distillkit import Callback, Distiller, Ensemble, losses, transfer_sets
-from distillkit.engine.dropout import cheap_masks, plain_dropouts
-from distillkit.engine.order import epoch_order, epoch_seed
+from distillkit.engine.data.seeds import epoch_order, epoch_seed
+from distillkit.engine.forward.dropout import cheap_masks, plain_dropouts
 from distillkit.errors import ConfigurationError
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from distillkit import Distiller, MaxNorm, TeacherCache, fit_together, losses, transfer_sets
-from distillkit.engine.compiling import CompileMode
+from distillkit.engine.forward.compiling import CompileMode
 
 pytestmark = [
     pytest.mark.gpu,

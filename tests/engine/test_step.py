@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from distillkit import Distiller, losses, transfer_sets
-from distillkit.engine.order import epoch_order, epoch_seed
+from distillkit.engine.data.seeds import epoch_order, epoch_seed
 from distillkit.errors import ConfigurationError
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)

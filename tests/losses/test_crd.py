@@ -14,8 +14,8 @@ from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional import noise_contrastive
-from distillkit.functional.draw_negatives import draw_negatives
-from distillkit.functional.random_directions import log_mean_exp_cosine
+from distillkit.functional._draw_negatives import draw_negatives
+from distillkit.functional._random_directions import log_mean_exp_cosine
 from distillkit.losses import CRD, CorrectedTeacher, HardLabels, WeightedSum
 from distillkit.losses.embedding_banks import EmbeddingBanks
 from distillkit.typing import Examples, Outputs

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
 from distillkit import Callback, Distiller, Ensemble, fit_mutually, losses, transfer_sets
-from distillkit.engine.order import epoch_order
+from distillkit.engine.data.seeds import epoch_order
 from distillkit.errors import ConfigurationError, DivergenceError
 
 

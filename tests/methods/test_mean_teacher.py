@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from distillkit import Distiller, Ensemble, MeanTeacher, TeacherCache, fit_together, losses
-from distillkit.engine.order import epoch_order
+from distillkit.engine.data.seeds import epoch_order
 from distillkit.errors import ConfigurationError
 
 HINTON = losses.hinton(temperature=2, hard_label_weight=0.25)

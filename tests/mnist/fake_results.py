@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillkit.experiments.store import config_id
+from distillkit.workbench.results.store import config_id
 
 CASES_OF_CLASS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 EPOCHS = 25

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.experiments.observer import Silent
-from distillkit.mnist.data import MnistData
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
-from distillkit.mnist.protocols import MODERN, Protocol
-from distillkit.mnist.runs import Laboratory
-from distillkit.mnist.training import Scheduled
+from distillkit.mnist.protocols.protocol import MODERN, Protocol
+from distillkit.mnist.protocols.training import Scheduled
+from distillkit.workbench.workers.observer import Silent
 
 CHANGES: dict[str, Any] = {
     "teacher.hidden_units": [16, 16],

@@ -12,10 +12,8 @@ import scipy.stats
 
 from distillkit import losses
 from distillkit.errors import ConfigurationError
-from distillkit.experiments.lines import read_lines
 from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum
-from distillkit.mnist.data import MnistData
-from distillkit.mnist.figures import write_figure
+from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.losses_compared import recipes
 from distillkit.mnist.losses_compared.figure import losses_figure
 from distillkit.mnist.losses_compared.page import results_in_words, told
@@ -23,6 +21,8 @@ from distillkit.mnist.losses_compared.recipes import RECIPES, compared, kind_of,
 from distillkit.mnist.losses_compared.runs import Plan, Training, compare
 from distillkit.mnist.losses_compared.verdicts import verdicts
 from distillkit.mnist.losses_compared.weights import FACTORS, best_factors, weights_to_try
+from distillkit.mnist.reporting.figures.figures import write_figure
+from distillkit.workbench.results.lines import read_lines
 
 TINY = Plan(Training((4, 8, 12), 1, 100, 0.01, 1.0), Training((2, 4, 8), 1, 16, 0.01, 0.1))
 

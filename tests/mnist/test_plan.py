@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.experiments import read_settings
-from distillkit.experiments.observer import Silent
-from distillkit.mnist.commands import command_of
-from distillkit.mnist.data import MnistData
-from distillkit.mnist.models import NetworkSpec
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.data.digits import MnistData
+from distillkit.mnist.judging.commands import command_of
 from distillkit.mnist.plan import TEMPERATURES, WIDTHS, experiments_of, reproduction_stages
-from distillkit.mnist.protocols import HINTON_2015, MODERN, REPORT_2025, Protocol
+from distillkit.mnist.protocols.networks import NetworkSpec
+from distillkit.mnist.protocols.protocol import HINTON_2015, MODERN, REPORT_2025, Protocol
 from distillkit.mnist.reproduction import reproduce
-from distillkit.mnist.runs import Laboratory
+from distillkit.workbench import read_settings
+from distillkit.workbench.workers.observer import Silent
 
 SMALL = MODERN.model_copy(
     update={"teacher": NetworkSpec(hidden_units=(16, 16), input_dropout=0.2, hidden_dropout=(0.5, 0.5))}

@@ -211,7 +211,7 @@ def test_from_a_sweep(installed: Path, folder: Path) -> None:
     """At each temperature, alone and in a sum; the broken one ends in a line where it is named."""
     program = """
 import sys
-from distillkit.mnist import data
+from distillkit.mnist.data import digits as data
 
 few = data.make_stand_in(n_train=200, n_test=100)
 data.load_stand_in = lambda progress=None: few

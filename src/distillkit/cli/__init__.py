@@ -46,6 +46,7 @@ app.command("schema")(schema.schema)
 
 def _version(wanted: bool) -> None:
     if wanted:
+        # imported here for a quick start
         from importlib.metadata import version
 
         stdout().print(f"distillkit {version('distillkit')}")

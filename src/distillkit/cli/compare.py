@@ -72,12 +72,13 @@ def compare(
 
     [dim]distillkit compare models.py:teacher models.py:student --input 1 28 28[/]
     """
+    # imported here for a quick start
     from distillkit.cli.compare_tables import show
-    from distillkit.experiments import resolve_device
-    from distillkit.experiments.atomic import write_atomically
-    from distillkit.experiments.comparison import compare_models
-    from distillkit.experiments.comparison_figure import comparison_image, kind_of_image
-    from distillkit.experiments.writable import check_writable
+    from distillkit.workbench import resolve_device
+    from distillkit.workbench.compare.comparison import compare_models
+    from distillkit.workbench.compare.figure import comparison_image, kind_of_image
+    from distillkit.workbench.results.atomic import write_atomically
+    from distillkit.workbench.results.writable import check_writable
 
     kind, there = None if out is None else kind_of_image(out), resolve_device(device)
     if out is not None:
@@ -120,9 +121,10 @@ def compare(
 
 
 def _of_run(folder: Path, code: Path | None, stack: ExitStack) -> dict[str, Any]:
+    # imported here for a quick start
     from distillkit.errors import ConfigurationError
-    from distillkit.experiments.code_file import code_file
-    from distillkit.experiments.finished_run import FinishedRun
+    from distillkit.workbench.runs.code_file import code_file
+    from distillkit.workbench.runs.finished_run import FinishedRun
 
     run = FinishedRun(folder, stack.enter_context(code_file(code)))
     if run.config.teacher is None:
@@ -141,6 +143,7 @@ def _named(
     integers: int | None,
     stack: ExitStack,
 ) -> dict[str, Any]:
+    # imported here for a quick start
     from distillkit.cli.named import Named, example, file_and_function
 
     named = stack.enter_context(Named())
@@ -161,6 +164,7 @@ def _named(
 
 
 def _refuse_what_is_no_folder(folder: Path) -> None:
+    # imported here for a quick start
     from distillkit.errors import ConfigurationError
 
     if not folder.is_dir():
@@ -170,6 +174,7 @@ def _refuse_what_is_no_folder(folder: Path) -> None:
 
 
 def _refuse(why: str, **options_given: Any) -> None:
+    # imported here for a quick start
     from distillkit.errors import ConfigurationError
 
     for name, value in options_given.items():

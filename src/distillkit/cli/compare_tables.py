@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from distillkit.cli.console import stdout
-from distillkit.experiments.comparison_words import (
+from distillkit.workbench.compare.wording import (
     bytes_in_words,
     decimals,
     measured_in_words,
@@ -20,8 +20,8 @@ from distillkit.experiments.comparison_words import (
 )
 
 if TYPE_CHECKING:
-    from distillkit.experiments.comparison import Answers, ModelComparison
-    from distillkit.experiments.speed import Spread
+    from distillkit.workbench.compare.comparison import Answers, ModelComparison
+    from distillkit.workbench.compare.speed import Spread
 
 
 def show(found: ModelComparison, title: str) -> None:

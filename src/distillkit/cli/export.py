@@ -17,7 +17,7 @@ from distillkit.cli.console import print_json, stderr, stdout, warnings_in_a_lin
 if TYPE_CHECKING:
     from torch import nn
 
-    from distillkit.experiments.export import Exported
+    from distillkit.workbench.export import Exported
 
 _EXAMPLES = 4
 """Examples of a run's data with which the file is checked."""
@@ -71,7 +71,8 @@ def export(
 
     [dim]distillkit export models.py:small_net --weights small.pt --input 1 28 28 --out small.pt2[/]
     """
-    from distillkit.experiments.export import export_model
+    # imported here for a quick start
+    from distillkit.workbench.export import export_model
 
     # what a model's file prints of itself is no result
     with redirect_stdout(sys.stderr), warnings_in_a_line(), ExitStack() as stack:
@@ -103,11 +104,12 @@ def _model_and_inputs(
     integers: int | None,
     stack: ExitStack,
 ) -> tuple[nn.Module, Any]:
+    # imported here for a quick start
     from distillkit.cli.named import Named, example, file_and_function
     from distillkit.errors import ConfigurationError
-    from distillkit.experiments.code_file import code_file
-    from distillkit.experiments.finished_run import FinishedRun
-    from distillkit.experiments.inspection import example_batch
+    from distillkit.workbench.compare.inspection import example_batch
+    from distillkit.workbench.runs.code_file import code_file
+    from distillkit.workbench.runs.finished_run import FinishedRun
 
     if Path(name).is_dir():
         if weights is not None:
@@ -128,9 +130,10 @@ def _model_and_inputs(
 
 def _source(name: str, code: Path | None, weights: Path | None) -> dict[str, str]:
     """What was named, and the digests of the files behind it."""
+    # imported here for a quick start
     from distillkit.cli.named import file_and_function
-    from distillkit.experiments.atomic import sha256_of
-    from distillkit.experiments.run_folder import WEIGHTS
+    from distillkit.workbench.results.atomic import sha256_of
+    from distillkit.workbench.runs.run_folder import WEIGHTS
 
     if Path(name).is_dir():
         weights = Path(name) / WEIGHTS

@@ -28,7 +28,8 @@ def report(
 
     [dim]distillkit report runs/hinton-mnist-report-2025[/]
     """
-    from distillkit.experiments import read_results
+    # imported here for a quick start
+    from distillkit.workbench import read_results
 
     finish(folder, read_results(folder), _labels_for(folder, data_dir), as_json=as_json)
 
@@ -44,7 +45,8 @@ def verify(
 
     [dim]distillkit verify runs/hinton-mnist-report-2025[/]
     """
-    from distillkit.mnist.verify import verify_folder
+    # imported here for a quick start
+    from distillkit.mnist.verifying.verify import verify_folder
 
     outcome = verify_folder(folder, _labels_for(folder, data_dir))
     if as_json:
@@ -76,7 +78,8 @@ def _labels_for(folder: Path, data_dir: Path | None) -> NDArray[np.int64]:
     Raises:
         DataUnavailableError: MNIST cannot be had, or these are not the digits that the folder was made from.
     """
-    from distillkit.experiments import read_settings
+    # imported here for a quick start
+    from distillkit.workbench import read_settings
 
     made_from = read_settings(folder)["data"]
     stand_in = made_from["name"] == "stand-in"

@@ -17,8 +17,8 @@ from distillkit.cli.console import print_json, stderr, stdout
 from distillkit.cli.named import Named, example
 
 if TYPE_CHECKING:
-    from distillkit.experiments.inspection import LayerDescription, ModelDescription
-    from distillkit.experiments.layer_pairs import LayerPair
+    from distillkit.workbench.compare.inspection import LayerDescription, ModelDescription
+    from distillkit.workbench.compare.layer_pairs import LayerPair
 
 
 def inspect(
@@ -57,8 +57,9 @@ def inspect(
 
     [dim]distillkit inspect resnet50 mobilenet_v2 --depth 1[/]
     """
-    from distillkit.experiments.inspection import describe_model
-    from distillkit.experiments.layer_pairs import suggest_pairs
+    # imported here for a quick start
+    from distillkit.workbench.compare.inspection import describe_model
+    from distillkit.workbench.compare.layer_pairs import suggest_pairs
 
     names = [model] if student is None else [model, student]
     # what a model's file prints of itself is no result

@@ -9,6 +9,7 @@ from distillkit.cli.console import stderr
 
 def show_logs(*, verbose: bool) -> None:
     """Show warnings; with `verbose` also what the engine decides, such as stacks and compiling."""
+    # imported here for a quick start
     from rich.logging import RichHandler
 
     handler = RichHandler(console=stderr(), show_time=False, show_path=False, markup=False)

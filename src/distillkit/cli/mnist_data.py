@@ -13,7 +13,7 @@ from rich.progress import Progress, TaskID
 from distillkit.cli.options import DataName
 
 if TYPE_CHECKING:
-    from distillkit.mnist.data import MnistData
+    from distillkit.mnist.data.digits import MnistData
 
 
 def find_data(name: DataName, data_dir: Path | None, console: Console, *, quiet: bool) -> MnistData:
@@ -22,7 +22,8 @@ def find_data(name: DataName, data_dir: Path | None, console: Console, *, quiet:
     Raises:
         DataUnavailableError: MNIST is damaged or cannot be had.
     """
-    from distillkit.mnist.data import load_mnist, load_stand_in
+    # imported here for a quick start
+    from distillkit.mnist.data.digits import load_mnist, load_stand_in
 
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from torch import nn
 
-    from distillkit.experiments.code_file import CodeFile
-    from distillkit.experiments.model_sources import ModelSource
+    from distillkit.workbench.runs.code_file import CodeFile
+    from distillkit.workbench.runs.model_sources import ModelSource
 
 
 class Named:
@@ -35,7 +35,8 @@ class Named:
         Raises:
             ConfigurationError: There is none, or the weights are of another.
         """
-        from distillkit.experiments.model_sources import FunctionModel, TorchvisionModel
+        # imported here for a quick start
+        from distillkit.workbench.runs.model_sources import FunctionModel, TorchvisionModel
 
         place = file_and_function(name)
         source: ModelSource
@@ -52,9 +53,10 @@ class Named:
         Raises:
             ConfigurationError: It is no function of a file, or returns something else.
         """
+        # imported here for a quick start
         from distillkit.errors import ConfigurationError
-        from distillkit.experiments.data_sources import FunctionData
-        from distillkit.experiments.train import load_data
+        from distillkit.workbench.runs.data_sources import FunctionData
+        from distillkit.workbench.runs.train import load_data
 
         place = file_and_function(name)
         if place is None:
@@ -65,7 +67,8 @@ class Named:
         return load_data(FunctionData(function=function), self._code(file))
 
     def _code(self, file: Path) -> CodeFile | None:
-        from distillkit.experiments.code_file import code_file
+        # imported here for a quick start
+        from distillkit.workbench.runs.code_file import code_file
 
         if file not in self._files:
             self._files[file] = self._open.enter_context(code_file(file))
@@ -78,6 +81,7 @@ def file_and_function(name: str) -> tuple[Path, str] | None:
     Raises:
         ConfigurationError: It is a file without a function, or another path.
     """
+    # imported here for a quick start
     from distillkit.errors import ConfigurationError
 
     file, colon, function = name.rpartition(":")
@@ -99,8 +103,9 @@ def example(names: list[str], shape: list[int] | None, integers: int | None) -> 
     Raises:
         ConfigurationError: A model of a function is among them, and no shape was said.
     """
+    # imported here for a quick start
     from distillkit.errors import ConfigurationError
-    from distillkit.experiments.inspection import example_batch
+    from distillkit.workbench.compare.inspection import example_batch
 
     if shape is None and any(file_and_function(name) for name in names):
         raise ConfigurationError(

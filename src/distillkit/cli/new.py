@@ -38,7 +38,8 @@ def loss(
 
     [dim]distillkit new loss sharper_targets --out losses[/]
     """
-    from distillkit.experiments.new_loss import write_loss
+    # imported here for a quick start
+    from distillkit.workbench.authoring.new_loss import write_loss
 
     written = write_loss(name, out)
     for path in written:

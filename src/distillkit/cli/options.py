@@ -10,7 +10,7 @@ import typer
 
 
 class ProtocolName(StrEnum):
-    """The protocols, by name; held against `distillkit.mnist.protocols` by a test."""
+    """The protocols, by name; held against `distillkit.mnist.protocols.protocol` by a test."""
 
     REPORT_2025 = "report-2025"
     REPORT_2025_CODE = "report-2025-code"

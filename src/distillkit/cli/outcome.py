@@ -26,7 +26,8 @@ def finish(
     folder: Path, results: Sequence[dict[str, Any]], test_labels: NDArray[np.int64], *, as_json: bool
 ) -> None:
     """Write what is computed from the results, and show it."""
-    from distillkit.mnist.report import build_outputs
+    # imported here for a quick start
+    from distillkit.mnist.reporting.report import build_outputs
 
     with stderr().status("Ledger, figures and report …"):
         ledger = build_outputs(folder, results, test_labels=test_labels)
@@ -91,7 +92,8 @@ def _claim(row: Mapping[str, Any], *, wide: bool) -> str:
 
 def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
     """Print each cell's test errors over the seeds."""
-    from distillkit.mnist.evidence import cell_order
+    # imported here for a quick start
+    from distillkit.mnist.judging.evidence import cell_order
 
     by_cell: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
@@ -122,6 +124,7 @@ def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _sd(values: Sequence[float]) -> float | None:
+    # imported here for a quick start
     from statistics import stdev
 
     return stdev(values) if len(values) > 1 else None

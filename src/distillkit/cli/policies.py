@@ -15,8 +15,8 @@ from distillkit.cli import options
 from distillkit.cli.console import print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from distillkit.experiments.policy_listing import PolicyDescription
     from distillkit.policy import Policy
+    from distillkit.workbench.authoring.policy_listing import PolicyDescription
 
 Kinds = Annotated[
     list[str] | None,
@@ -33,6 +33,7 @@ def losses(kinds: Kinds = None, as_json: options.Json = False) -> None:
 
     [dim]distillkit losses --json[/] prints the JSON Schema of each.
     """
+    # imported here for a quick start
     from distillkit.losses import Loss
 
     _show(Loss, kinds or (), "losses", as_json=as_json)
@@ -47,13 +48,15 @@ def transfer_sets(kinds: Kinds = None, as_json: options.Json = False) -> None:
 
     [dim]distillkit transfer-sets --json[/] prints the JSON Schema of each.
     """
+    # imported here for a quick start
     from distillkit.transfer_sets import TransferSet
 
     _show(TransferSet, kinds or (), "transfer-sets", as_json=as_json)
 
 
 def _show(family: type[Policy], kinds: Sequence[str], command: str, *, as_json: bool) -> None:
-    from distillkit.experiments.policy_listing import describe_family
+    # imported here for a quick start
+    from distillkit.workbench.authoring.policy_listing import describe_family
 
     described = describe_family(family, kinds)
     if as_json:
@@ -77,7 +80,8 @@ def _show(family: type[Policy], kinds: Sequence[str], command: str, *, as_json: 
 
 def _show_list(described: Sequence[PolicyDescription]) -> None:
     """A line each, what is built in first, then package by package."""
-    from distillkit.experiments.policy_listing import BUILT_IN
+    # imported here for a quick start
+    from distillkit.workbench.authoring.policy_listing import BUILT_IN
 
     def package(one: PolicyDescription) -> tuple[bool, str]:
         return one.source != BUILT_IN, one.source

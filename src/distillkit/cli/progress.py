@@ -35,7 +35,7 @@ class _Running:
 
 
 class RunsProgress:
-    """An observer of runs (`distillkit.experiments.observer.Observer`) that draws them.
+    """An observer of runs (`distillkit.workbench.workers.observer.Observer`) that draws them.
 
     Args:
         console: Where to draw; bars where it is a terminal, lines where it is not.

@@ -68,10 +68,12 @@ def hinton_mnist(
 
     [dim]distillkit reproduce hinton-mnist --protocol modern --only H1,H2,H3 --seeds 5[/]
     """
-    from distillkit.mnist.protocols import protocol_named
+    # imported here for a quick start
+    from distillkit.mnist.protocols.protocol import protocol_named
 
     settings = protocol_named(protocol.value)
     if show_settings:
+        # imported here for a quick start
         from distillkit.yaml_io import dump_yaml
 
         stdout().print(dump_yaml(settings.settings()), end="", markup=False, soft_wrap=True)
@@ -81,6 +83,7 @@ def hinton_mnist(
             "--quick runs one seed of its own few cells and epochs; leave --seeds, --only and --epochs out, "
             "or --quick."
         )
+    # imported here for a quick start
     from distillkit.mnist.plan import chosen_experiments
     from distillkit.mnist.reproduction import QUICK_LEAVES_OUT, reproduce
 

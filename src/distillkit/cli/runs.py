@@ -16,8 +16,8 @@ from distillkit.cli.progress import RunsProgress
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
-    from distillkit.mnist.data import MnistData
-    from distillkit.mnist.runs import Laboratory
+    from distillkit.mnist.cells.runs import Laboratory
+    from distillkit.mnist.data.digits import MnistData
 
 
 @contextmanager
@@ -29,8 +29,9 @@ def laboratory_for(
     Raises:
         ConfigurationError: There is no such device, or it cannot do the precision.
     """
-    from distillkit.experiments import resolve_device, settle_precision
-    from distillkit.mnist.runs import Laboratory
+    # imported here for a quick start
+    from distillkit.mnist.cells.runs import Laboratory
+    from distillkit.workbench import resolve_device, settle_precision
 
     found = resolve_device(device)
     settled = settle_precision(precision, found)

@@ -25,7 +25,8 @@ def schema(
 
     With the line [dim]# yaml-language-server: $schema=run.schema.json[/] an editor completes a run file.
     """
-    from distillkit.experiments.schemas import schema_of
+    # imported here for a quick start
+    from distillkit.workbench.authoring.schemas import schema_of
 
     found = schema_of(kind)
     print_json(found.schema)

@@ -50,7 +50,8 @@ def sweep(
 
     [dim]distillkit sweep --D 100 --T 4 --losses soft_targets logit_matching --seeds 3 --epochs 10[/]
     """
-    from distillkit.mnist.protocols import protocol_named
+    # imported here for a quick start
+    from distillkit.mnist.protocols.protocol import protocol_named
     from distillkit.mnist.sweep import sweep as run_sweep
 
     settings = protocol_named(protocol.value)

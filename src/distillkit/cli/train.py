@@ -17,7 +17,7 @@ from distillkit.cli.console import print_json, stderr, stdout, warnings_in_a_lin
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
-    from distillkit.experiments.train import RunResult
+    from distillkit.workbench.runs.train import RunResult
 
 
 def train(
@@ -88,11 +88,12 @@ def _train(
     overwrite: bool,
     quiet: bool,
 ) -> RunResult:
+    # imported here for a quick start
     from distillkit.cli.training_progress import TrainingProgress
-    from distillkit.experiments import resolve_device
-    from distillkit.experiments.code_file import code_file
-    from distillkit.experiments.run_config import read_run_file
-    from distillkit.experiments.train import train_run
+    from distillkit.workbench import resolve_device
+    from distillkit.workbench.runs.code_file import code_file
+    from distillkit.workbench.runs.run_config import read_run_file
+    from distillkit.workbench.runs.train import train_run
 
     found = resolve_device(device)
     # the code first: it may define losses and transfer sets that the run file names

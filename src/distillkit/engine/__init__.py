@@ -1,1 +1,1 @@
-"""The engine: how a student is trained. Nothing here knows a concrete loss or transfer set."""
+"""The training itself: from data and a loss to a student's new weights."""

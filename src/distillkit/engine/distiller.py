@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from distillkit.engine.batch import as_batch
 from distillkit.engine.callbacks import Callback, tell
-from distillkit.engine.compiling import CompileMode
-from distillkit.engine.course import course_for
-from distillkit.engine.data_forms import as_source
-from distillkit.engine.epoch import train_epoch
-from distillkit.engine.evaluator import Evaluator, all_logits
-from distillkit.engine.features.adapters import meet
-from distillkit.engine.features.captures import captures_for
-from distillkit.engine.first_batch import check_devices
-from distillkit.engine.numbering import numbering_for
-from distillkit.engine.order import epoch_seed
-from distillkit.engine.own_loop import OwnLoop
-from distillkit.engine.precision import PrecisionName, resolve_precision
-from distillkit.engine.randomness import own_randomness
-from distillkit.engine.recording import recorder_for
-from distillkit.engine.selection import select
+from distillkit.engine.checks import check_devices
+from distillkit.engine.data.batch import as_batch
+from distillkit.engine.data.data_forms import as_source
+from distillkit.engine.data.numbering import numbering_for
+from distillkit.engine.data.seeds import epoch_seed, own_randomness
+from distillkit.engine.data.selection import select
+from distillkit.engine.data.views import viewed
+from distillkit.engine.forward.compiling import CompileMode
+from distillkit.engine.forward.precision import PrecisionName, resolve_precision
+from distillkit.engine.loop.adapters import meet
+from distillkit.engine.loop.epoch import train_epoch
+from distillkit.engine.loop.evaluator import Evaluator, all_logits
+from distillkit.engine.loop.manual_steps import OwnLoop
+from distillkit.engine.loop.needs import captures_for
+from distillkit.engine.loop.scheduled_loss import course_for
 from distillkit.engine.settings import (
     OptimizerFactory,
     Schedule,
@@ -38,15 +37,15 @@ from distillkit.engine.settings import (
     schedule_for,
     whole_number,
 )
-from distillkit.engine.teacher_cache import TeacherCache
-from distillkit.engine.teacher_signal import (
+from distillkit.engine.teacher.cache import TeacherCache
+from distillkit.engine.teacher.signal import (
     TeacherCacheMode,
     cache_for,
     refuse_unsound_cache,
     teacher_signal,
 )
-from distillkit.engine.update import update_for
-from distillkit.engine.views import viewed
+from distillkit.engine.update.cuda_graphs import recorder_for
+from distillkit.engine.update.update import update_for
 from distillkit.metrics import Evaluation
 from distillkit.transfer_sets import Full, TransferSet
 from distillkit.typing import LossFn
@@ -174,6 +173,7 @@ class Distiller:
             ConfigurationError: Data, models or settings do not fit together.
             DivergenceError: The loss is no longer finite; names the step, the terms and the likely causes.
         """
+        # imported here for a quick start
         import pandas as pd
 
         epochs = whole_number("epochs", epochs, at_least=1)

@@ -6,9 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distillkit.functional.precise import at_least_float32
-from distillkit.functional.rows import kl_of_rows
-from distillkit.functional.same_shape import refuse_other_shape
+from distillkit.functional._logits import at_least_float32, kl_of_rows, refuse_other_shape
 
 
 def generalized_jsd(

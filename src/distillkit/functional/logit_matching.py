@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from distillkit.functional.precise import at_least_float32
-from distillkit.functional.same_shape import refuse_other_shape
+from distillkit.functional._logits import at_least_float32, refuse_other_shape
 
 
 def logit_matching(*, student: Tensor, teacher: Tensor) -> Tensor:

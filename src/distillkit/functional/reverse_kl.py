@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from distillkit.functional.precise import at_least_float32
-from distillkit.functional.rows import kl_of_rows
-from distillkit.functional.same_shape import refuse_other_shape
+from distillkit.functional._logits import at_least_float32, kl_of_rows, refuse_other_shape
 
 
 def reverse_kl(*, student: Tensor, teacher: Tensor, temperature: float | Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional import noise_contrastive
-from distillkit.functional.draw_negatives import draw_negatives
-from distillkit.functional.random_directions import log_mean_exp_cosine
+from distillkit.functional._draw_negatives import draw_negatives
+from distillkit.functional._random_directions import log_mean_exp_cosine
 from distillkit.losses.embedding_banks import EmbeddingBanks
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.typing import Labels, Outputs

@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from distillkit.functional import distillation_kl, reverse_gradient
-from distillkit.functional.precise import at_least_float32
+from distillkit.functional._logits import at_least_float32
 from distillkit.losses.base import Loss
 from distillkit.schedules import Cosine, Weight
 from distillkit.typing import Labels, Outputs

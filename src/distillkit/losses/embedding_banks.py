@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Size, Tensor, nn
 
-from distillkit.functional.features import refuse_other_examples
-from distillkit.functional.precise import at_least_float32
+from distillkit.functional._features import refuse_other_examples
+from distillkit.functional._logits import at_least_float32
 
 Pair = tuple[Tensor, Tensor]
 """The student's beside the teacher's."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
-from distillkit.functional.features import refuse_no_maps
+from distillkit.functional._features import refuse_no_maps
 from distillkit.layer_names import layers_like, no_such_layer
 from distillkit.losses.base import Loss
 from distillkit.typing import Outputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Size, Tensor, nn
 
 from distillkit.errors import ConfigurationError
-from distillkit.functional.features import as_maps
+from distillkit.functional._features import as_maps
 
 
 def regressor(student: Size, teacher: Size) -> nn.Module:

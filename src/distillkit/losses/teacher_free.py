@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import distillation_kl, virtual_teacher
-from distillkit.functional.precise import at_least_float32
+from distillkit.functional._logits import at_least_float32
 from distillkit.losses.base import Loss
 from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs

@@ -9,8 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import top_k_kl
-from distillkit.functional.precise import at_least_float32
-from distillkit.functional.same_shape import refuse_other_shape
+from distillkit.functional._logits import at_least_float32, refuse_other_shape
 from distillkit.losses.base import Loss
 from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs

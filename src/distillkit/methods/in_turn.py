@@ -75,6 +75,7 @@ def fit_in_turn(
         generations; Mirzadeh, Farajtabar, Li, Levine, Matsukawa, Ghasemzadeh, Improved Knowledge Distillation
         via Teacher Assistant, AAAI 2020, for chains.
     """
+    # imported here for a quick start
     import pandas as pd
 
     epochs = whole_number("epochs", epochs, at_least=1)

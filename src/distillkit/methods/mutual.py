@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from distillkit.engine.callbacks import Callback
-from distillkit.engine.data_forms import as_source
+from distillkit.engine.data.data_forms import as_source
+from distillkit.engine.data.seeds import epoch_seed, own_randomness
 from distillkit.engine.distiller import Distiller
-from distillkit.engine.evaluator import Evaluator
-from distillkit.engine.order import epoch_seed
-from distillkit.engine.randomness import own_randomness
+from distillkit.engine.loop.evaluator import Evaluator
 from distillkit.engine.settings import callbacks_of
 from distillkit.ensemble import Ensemble
 from distillkit.errors import ConfigurationError
@@ -81,6 +80,7 @@ def fit_mutually(
     Reference:
         Zhang, Xiang, Hospedales, Lu, Deep Mutual Learning, CVPR 2018, §3.
     """
+    # imported here for a quick start
     import pandas as pd
 
     _refuse_too_few(students)

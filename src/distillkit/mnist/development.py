@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from distillkit.errors import ConfigurationError
-from distillkit.experiments import config_id, write_atomically
-from distillkit.experiments.lines import append_line
-from distillkit.mnist.cells import Cell, baseline_cell, distilled_cell, teacher_cell
-from distillkit.mnist.data import MnistData
-from distillkit.mnist.protocols import Protocol
-from distillkit.mnist.runs import Laboratory, run_config, train_cells
+from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell, teacher_cell
+from distillkit.mnist.cells.runs import Laboratory, run_config, train_cells
+from distillkit.mnist.data.digits import MnistData
+from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.workbench import config_id, write_atomically
+from distillkit.workbench.results.lines import append_line
 
 Role = Literal["teacher", "baseline", "distilled"]
 _PARTS = 6
@@ -57,7 +57,7 @@ def development_data(data: MnistData) -> MnistData:
     The test set is not in it, so that nothing can look at it.
 
     Example:
-        >>> from distillkit.mnist.data import make_stand_in
+        >>> from distillkit.mnist.data.digits import make_stand_in
         >>> part = development_data(make_stand_in(n_train=600, n_test=10))
         >>> len(part.train_labels), len(part.test_labels), part.name
         (500, 100, 'stand-in, development')
@@ -81,7 +81,7 @@ def with_changes(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
         ConfigurationError: There is no such setting, or it cannot have this value.
 
     Example:
-        >>> from distillkit.mnist.protocols import MODERN
+        >>> from distillkit.mnist.protocols.protocol import MODERN
         >>> changed = with_changes(MODERN, {"student_training.optimizer.learning_rate": 0.003})
         >>> changed.student_training.optimizer.learning_rate
         0.003

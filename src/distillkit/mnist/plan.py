@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells import (
+from distillkit.mnist.cells.cell import (
     AVERAGES,
     BiasCorrection,
     Cell,
@@ -17,10 +17,10 @@ from distillkit.mnist.cells import (
     pool_cell,
     teacher_cell,
 )
-from distillkit.mnist.claims import REPORT_PROTOCOLS
+from distillkit.mnist.data.pools import Pool
 from distillkit.mnist.experiments.plan import experiment_ids, experiment_names, has_teacher
-from distillkit.mnist.pools import Pool
-from distillkit.mnist.protocols import Protocol
+from distillkit.mnist.judging.claims import REPORT_PROTOCOLS
+from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.transfer_sets import OmitClasses, OnlyClasses
 
 NO_DROPOUT = "R-teacher-no-dropout"
@@ -42,7 +42,7 @@ def experiments_of(protocol: Protocol) -> tuple[str, ...]:
     """The ids of a protocol's experiments, those of the ledger's rows.
 
     Example:
-        >>> from distillkit.mnist.protocols import MODERN
+        >>> from distillkit.mnist.protocols.protocol import MODERN
         >>> " ".join(experiments_of(MODERN))
         'H1 H2 H3 H4 H5 H6 H7 H8 H9 H10 H11 H12 H13 H14 dark-knowledge'
     """

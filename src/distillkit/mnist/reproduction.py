@@ -6,15 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from distillkit.experiments import SETTINGS, ResultStore, read_settings
-from distillkit.mnist.cells import Cell, teacher_cell
-from distillkit.mnist.experiment_unit import ExperimentUnit
+from distillkit.mnist.cells.cell import Cell, teacher_cell
+from distillkit.mnist.cells.runs import Laboratory
 from distillkit.mnist.experiments.plan import experiment_names
-from distillkit.mnist.identities import Identities
-from distillkit.mnist.job import run_job
+from distillkit.mnist.jobs.experiment_unit import ExperimentUnit
+from distillkit.mnist.jobs.job import run_job
+from distillkit.mnist.jobs.run_ids import Identities
 from distillkit.mnist.plan import chosen_experiments, experiments_of, quick_stages, reproduction_stages
-from distillkit.mnist.protocols import Protocol
-from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.workbench import SETTINGS, ResultStore, read_settings
 
 QUICK_EPOCHS = 3
 QUICK_LEAVES_OUT = (

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from distillkit.errors import ConfigurationError
-from distillkit.experiments import ResultStore
 from distillkit.losses import Loss
-from distillkit.mnist.cells import Cell, baseline_cell, student_cell, teacher_cell
-from distillkit.mnist.job import run_job
-from distillkit.mnist.protocols import Protocol
-from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.cells.cell import Cell, baseline_cell, student_cell, teacher_cell
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.jobs.job import run_job
+from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.workbench import ResultStore
 
 PLAIN_SUM = "soft_targets+hard_labels"
 """The report's loss."""

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from distillkit.losses import HardLabels
-from distillkit.mnist.data import MnistData
+from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments.recipe import Recipe, train_together
-from distillkit.mnist.models import NetworkSpec
+from distillkit.mnist.protocols.networks import NetworkSpec
 
 Cases = tuple[Tensor, Tensor]
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from torch import nn
 
-from distillkit.experiments import ResultStore, config_id, read_experiments
-from distillkit.experiments.atomic import write_manifest
-from distillkit.mnist.data import MnistData
+from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments.recipe import Recipe
 from distillkit.mnist.experiments.recount import counts_errors
 from distillkit.mnist.experiments.suite import EXPERIMENTS, Bench
-from distillkit.mnist.report import build_outputs
-from distillkit.mnist.verify import VerifyOutcome, verify_folder
+from distillkit.mnist.reporting.report import build_outputs
+from distillkit.mnist.verifying.verify import VerifyOutcome, verify_folder
+from distillkit.workbench import ResultStore, config_id, read_experiments
+from distillkit.workbench.results.atomic import write_manifest
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,8 @@ from torch import nn
 
 from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError
-from distillkit.experiments import config_id
-from distillkit.experiments.observer import Silent
-from distillkit.mnist.data import MnistData
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments import runs, suite
 from distillkit.mnist.experiments.plan import (
     EXPERIMENTS_OF,
@@ -32,8 +31,9 @@ from distillkit.mnist.experiments.runs import (
     run_experiment,
 )
 from distillkit.mnist.experiments.suite import EXPERIMENTS
-from distillkit.mnist.protocols import HINTON_2015, MODERN
-from distillkit.mnist.runs import Laboratory
+from distillkit.mnist.protocols.protocol import HINTON_2015, MODERN
+from distillkit.workbench import config_id
+from distillkit.workbench.workers.observer import Silent
 
 PROTOCOL = MODERN.with_epochs(1)
 TEACHER_ID = "0123456789abcdef"

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distillkit.engine.batch import Batch, rows_of
-from distillkit.engine.order import epoch_order
-from distillkit.engine.sources import ResidentSource, Source
+from distillkit.engine.data.batch import Batch, rows_of
+from distillkit.engine.data.seeds import epoch_order
+from distillkit.engine.data.sources import ResidentSource, Source
+from distillkit.engine.data.views import viewed
 from distillkit.engine.stack.forward import Inputs
-from distillkit.engine.teacher_signal import CachedTeacher, TeacherSignal
-from distillkit.engine.views import viewed
+from distillkit.engine.teacher.signal import CachedTeacher, TeacherSignal
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import TransferSet
 

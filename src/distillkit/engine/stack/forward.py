@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from distillkit.engine.modes import mode
+from distillkit.engine.forward.modes import mode
 from distillkit.engine.stack.architecture import fingerprint
 from distillkit.engine.stack.layers import Generators, Layer, each_students, layers_of, run_layers
 from distillkit.outputs import call, logits_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from distillkit.engine.dropout import dropout_mask
+from distillkit.engine.forward.dropout import dropout_mask
 
 Generators = Sequence[torch.Generator] | None
 """One a student, for dropout on a CPU; `None` where nothing is dropped."""

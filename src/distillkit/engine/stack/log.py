@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from distillkit.engine.loop.step_log import StepLog
 from distillkit.engine.stack.losses import Contributions, Members
-from distillkit.engine.step_log import StepLog
 from distillkit.errors import DivergenceError
 
 _READ_EVERY = 50

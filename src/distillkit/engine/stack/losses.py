@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from distillkit.engine.contributions import contributions_of
+from distillkit.engine.update.contributions import contributions_of
 from distillkit.losses import Loss
 from distillkit.policy import Policy
 from distillkit.typing import LossFn, Outputs

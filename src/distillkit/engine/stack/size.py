@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distillkit.engine.sources import ResidentSource
+from distillkit.engine.data.sources import ResidentSource
 from distillkit.engine.stack.batches import shared, some_inputs
 from distillkit.engine.stack.forward import Forward
 from distillkit.engine.stack.training import Member

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from distillkit.engine.one_pass.compiler import compiler
-from distillkit.engine.one_pass.pass_over import OnePass, has_rules
-from distillkit.engine.precision import Precision
+from distillkit.engine.forward.precision import Precision
 from distillkit.engine.stack.optimizer import StackedOptimizer
 from distillkit.engine.stack.weights import StackedWeights
+from distillkit.engine.update.fused.compiler import compiler
+from distillkit.engine.update.fused.fused_step import OnePass, has_rules
 
 
 class StackedStepping:

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from distillkit.engine.callbacks import tell
-from distillkit.engine.data_forms import as_source
+from distillkit.engine.checks import check_devices, check_optimizer
+from distillkit.engine.data.data_forms import as_source
+from distillkit.engine.data.seeds import own_randomness
+from distillkit.engine.data.selection import select
+from distillkit.engine.data.sources import ResidentSource
 from distillkit.engine.distiller import Distiller
-from distillkit.engine.evaluator import Evaluator
-from distillkit.engine.first_batch import check_devices, check_optimizer
-from distillkit.engine.randomness import own_randomness
-from distillkit.engine.selection import select
+from distillkit.engine.loop.evaluator import Evaluator
 from distillkit.engine.settings import whole_number
-from distillkit.engine.sources import ResidentSource
 from distillkit.engine.stack.architecture import fingerprint, obstacle
 from distillkit.engine.stack.batches import obstacle_in, some_inputs
 from distillkit.engine.stack.forward import Forward, forward_for
 from distillkit.engine.stack.optimizer import layout
 from distillkit.engine.stack.size import best_size
 from distillkit.engine.stack.training import Member, train_stack
-from distillkit.engine.teacher_signal import TeacherSignal, refuse_unsound_cache, teacher_signal
+from distillkit.engine.teacher.signal import TeacherSignal, refuse_unsound_cache, teacher_signal
 from distillkit.errors import ConfigurationError, DivergenceError
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ def _alone(
 
 
 def _result(member: Member) -> pd.DataFrame | DivergenceError:
+    # imported here for a quick start
     import pandas as pd
 
     if member.divergence is not None:

@@ -15,17 +15,13 @@ import torch
 from torch import Tensor
 
 from distillkit.engine.callbacks import Callback, only_watched, tell
-from distillkit.engine.contributions import contributions_of
+from distillkit.engine.checks import check_contributions, check_outputs
+from distillkit.engine.data.seeds import epoch_seed, own_randomness
+from distillkit.engine.data.sources import ResidentSource
 from distillkit.engine.distiller import Distiller
-from distillkit.engine.evaluator import Evaluator
-from distillkit.engine.first_batch import check_contributions, check_outputs
-from distillkit.engine.modes import mode
-from distillkit.engine.one_pass.stepping import one_pass_pays
-from distillkit.engine.order import epoch_seed
-from distillkit.engine.randomness import own_randomness
-from distillkit.engine.recording import recorded
+from distillkit.engine.forward.modes import mode
+from distillkit.engine.loop.evaluator import Evaluator
 from distillkit.engine.settings import advance
-from distillkit.engine.sources import ResidentSource
 from distillkit.engine.stack.architecture import fingerprint
 from distillkit.engine.stack.batches import Learner, StackedBatch, StackedBatches
 from distillkit.engine.stack.forward import ByLayers, Forward
@@ -34,8 +30,11 @@ from distillkit.engine.stack.losses import Contributions, Members, MembersLoss, 
 from distillkit.engine.stack.optimizer import StackedOptimizer
 from distillkit.engine.stack.stepping import StackedStepping
 from distillkit.engine.stack.weights import StackedWeights
-from distillkit.engine.teacher_signal import TeacherSignal
-from distillkit.engine.update import explain_batch_of_one
+from distillkit.engine.teacher.signal import TeacherSignal
+from distillkit.engine.update.contributions import contributions_of
+from distillkit.engine.update.cuda_graphs import recorded
+from distillkit.engine.update.fused.switch import one_pass_pays
+from distillkit.engine.update.update import explain_batch_of_one
 from distillkit.errors import ConfigurationError, DivergenceError
 from distillkit.typing import Outputs
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from distillkit.experiments.figure_style import BLUE, INK, ORANGE, new_figure
+from distillkit.workbench.compare.figure_style import BLUE, INK, ORANGE, new_figure
 
 _SIDE = 28
 _TORN = 3

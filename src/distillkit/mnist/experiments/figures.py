@@ -17,8 +17,8 @@ from distillkit.mnist.experiments.logit_matching_figure import (
 )
 from distillkit.mnist.experiments.specialists.figure import specialists_figure
 from distillkit.mnist.experiments.t_squared_figure import gradient_norms_figure, hard_weight_figure
-from distillkit.mnist.figure_style import stamp_with
-from distillkit.mnist.figures import write_figure
+from distillkit.mnist.reporting.figures.figures import write_figure
+from distillkit.mnist.reporting.figures.style import stamp_with
 
 Results = Sequence[Mapping[str, Any]]
 """What an experiment returned, one of each seed."""

@@ -12,7 +12,7 @@ from torch import nn
 from distillkit import Callback, Distiller, metrics
 from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, hinton
-from distillkit.mnist.cells import held_out
+from distillkit.mnist.cells.cell import held_out
 from distillkit.mnist.experiments.answers import answers
 from distillkit.mnist.experiments.found import Found, predicted
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from distillkit.experiments.figure_style import BLUE, GREY, ORANGE, new_figure
 from distillkit.mnist.experiments.seeds_drawn import Dashes, lines
-from distillkit.mnist.figure_style import error_axis
+from distillkit.mnist.reporting.figures.style import error_axis
+from distillkit.workbench.compare.figure_style import BLUE, GREY, ORANGE, new_figure
 
 _SHOWN_IN_TRAINING = 0.03
 _LINES: tuple[tuple[str, str, str, Dashes, str, str], ...] = (

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.mnist.experiments.seeds_drawn import Dashes, dots, lines, places
-from distillkit.mnist.figure_style import error_axis
+from distillkit.mnist.reporting.figures.style import error_axis
+from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _COLOURS = {"centred": BLUE, "uncentred": ORANGE}
 _DASHES: Mapping[str, Dashes] = {"logits": "-", "weights": "--"}

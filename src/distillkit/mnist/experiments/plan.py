@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from distillkit.mnist.claims import LONG_PROTOCOLS
-from distillkit.mnist.protocols import Protocol
+from distillkit.mnist.judging.claims import LONG_PROTOCOLS
+from distillkit.mnist.protocols.protocol import Protocol
 
 EXPERIMENTS_OF: Mapping[str, tuple[str, ...]] = {
     "H9": ("t-squared", "hard-weight"),
@@ -29,7 +29,7 @@ def experiment_ids(protocol: Protocol) -> tuple[str, ...]:
     of epochs, which a schedule that counts epochs does not allow.
 
     Example:
-        >>> from distillkit.mnist.protocols import HINTON_2015, MODERN, REPORT_2025
+        >>> from distillkit.mnist.protocols.protocol import HINTON_2015, MODERN, REPORT_2025
         >>> experiment_ids(MODERN)
         ('H9', 'H10', 'H13', 'H14', 'dark-knowledge')
         >>> experiment_ids(HINTON_2015), experiment_ids(REPORT_2025)
@@ -45,7 +45,7 @@ def experiment_names(protocol: Protocol, ids: Collection[str]) -> tuple[str, ...
     """The names of the experiments that some ids ask for, in their order; other ids are passed over.
 
     Example:
-        >>> from distillkit.mnist.protocols import MODERN
+        >>> from distillkit.mnist.protocols.protocol import MODERN
         >>> experiment_names(MODERN, ["H1", "H10"])
         ('logit-matching', 'logit-matching-students')
     """
@@ -63,7 +63,7 @@ def epochs_of(name: str, protocol: Protocol) -> int:
     The nets of the specialists are narrow, and have the protocol's.
 
     Example:
-        >>> from distillkit.mnist.protocols import HINTON_2015
+        >>> from distillkit.mnist.protocols.protocol import HINTON_2015
         >>> epochs_of("hard-weight", HINTON_2015), epochs_of("specialists", HINTON_2015)
         (60, 3000)
     """

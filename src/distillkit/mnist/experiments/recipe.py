@@ -13,11 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from distillkit import Callback, Distiller, TeacherCache, fit_together
 from distillkit.errors import DivergenceError
-from distillkit.experiments import SettledPrecision
-from distillkit.mnist.compile_mode import compile_mode
-from distillkit.mnist.models import NetworkSpec
-from distillkit.mnist.stacks import WIDEST_ON_A_CPU
+from distillkit.mnist.cells.compile_mode import compile_mode
+from distillkit.mnist.cells.stacks import WIDEST_ON_A_CPU
+from distillkit.mnist.protocols.networks import NetworkSpec
 from distillkit.typing import LossFn
+from distillkit.workbench import SettledPrecision
 
 Cases = tuple[Tensor, Tensor]
 """Images, `[cases, 1, 28, 28]` or `[cases, 784]`, and labels, `[cases]`, int64, on the device of the work."""

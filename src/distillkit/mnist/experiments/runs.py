@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from distillkit import Callback
-from distillkit.experiments import config_id, environment
-from distillkit.mnist.cells import Cell, baseline_cell, distilled_cell
+from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell
 from distillkit.mnist.experiments.logit_matching import STUDENT_TEMPERATURES
 from distillkit.mnist.experiments.plan import epochs_of, has_teacher
 from distillkit.mnist.experiments.recipe import Recipe
@@ -24,11 +23,12 @@ from distillkit.mnist.experiments.suite import (
     TEMPERATURE,
     Bench,
 )
-from distillkit.mnist.protocols import Protocol
-from distillkit.mnist.training import AnyTraining
+from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.mnist.protocols.training import AnyTraining
+from distillkit.workbench import config_id, environment
 
 if TYPE_CHECKING:
-    from distillkit.mnist.runs import Laboratory, TeacherId
+    from distillkit.mnist.cells.runs import Laboratory, TeacherId
 
 WIDTH, NARROW_WIDTH = 800, 30
 """Units a layer of the students, and of the nets of the specialists."""
@@ -141,7 +141,7 @@ def costs_like(name: str, protocol: Protocol) -> Cell | None:
     """A cell whose run takes about as long as the experiment, for an estimate; None where nothing is trained.
 
     Example:
-        >>> from distillkit.mnist.protocols import MODERN
+        >>> from distillkit.mnist.protocols.protocol import MODERN
         >>> cell = costs_like("hard-weight", MODERN)
         >>> cell.name, cell.training.epochs  # eleven students of sixty epochs
         ('D800-T20', 660)

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from distillkit.experiments.statistics import summarise
-from distillkit.mnist.figure_style import mean_mark
+from distillkit.mnist.reporting.figures.style import mean_mark
+from distillkit.workbench.statistics.summaries import summarise
 
 Dashes = Literal["-", "--", "-.", ":"]
 _HALF_WIDTH = 0.16

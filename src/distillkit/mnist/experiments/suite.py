@@ -52,7 +52,7 @@ class Bench:
     Example:
         >>> import torch
         >>> from torch.optim.lr_scheduler import LinearLR
-        >>> from distillkit.mnist.models import NetworkSpec
+        >>> from distillkit.mnist.protocols.networks import NetworkSpec
         >>> class Training:
         ...     batch_size, clip_norm, schedule_unit = 10, None, "step"
         ...     def build_optimizer(self, parameters):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from distillkit.experiments.statistics import summarise
 from distillkit.mnist.experiments.networks import STOPPED, errors_by_network
+from distillkit.workbench.statistics.summaries import summarise
 
 Lines = Sequence[Mapping[str, Any]]
 """Of one experiment in experiments.jsonl, one of each seed, seeds ascending."""

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.mnist.losses_compared.verdicts import verdicts
+from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _LINEAR = 100
 """Up to which difference the axis is linear; further out it is logarithmic."""

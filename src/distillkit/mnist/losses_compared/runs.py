@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from distillkit import Distiller, Ensemble
 from distillkit.errors import ConfigurationError, DivergenceError
-from distillkit.experiments import config_id, environment, write_atomically
-from distillkit.experiments.lines import append_line, cut_torn_line, read_lines
-from distillkit.experiments.only_writer import only_writer
-from distillkit.experiments.store import RESULTS
 from distillkit.losses import HardLabels, Loss
-from distillkit.mnist.data import MnistData
+from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.losses_compared.networks import STUDENT_CHANNELS, TEACHER_CHANNELS, network
 from distillkit.mnist.losses_compared.recipes import BATCH_SIZE, recipe_of
 from distillkit.transfer_sets import Fraction, Full, TransferSet
+from distillkit.workbench import config_id, environment, write_atomically
+from distillkit.workbench.results.lines import append_line, cut_torn_line, read_lines
+from distillkit.workbench.results.only_writer import only_writer
+from distillkit.workbench.results.store import RESULTS
 
 TEACHER = "teacher"
 """The name of a teacher's line."""

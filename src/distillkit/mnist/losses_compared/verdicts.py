@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from distillkit.experiments.many_tests import holm
-from distillkit.experiments.statistics import Comparison, Summary, paired_test, summarise
 from distillkit.mnist.losses_compared.recipes import BASELINE
+from distillkit.workbench.statistics.many_tests import holm
+from distillkit.workbench.statistics.summaries import Comparison, Summary, paired_test, summarise
 
 LEVEL = 0.05
 Verdict = Literal["baseline", "better", "no difference shown", "worse"]

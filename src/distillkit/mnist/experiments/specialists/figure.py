@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from distillkit.experiments.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.mnist.experiments.seeds_drawn import dots, places
-from distillkit.mnist.figure_style import error_axis
+from distillkit.mnist.reporting.figures.style import error_axis
+from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _SHOWN = {
     "generalist": ("generalist", GREY),

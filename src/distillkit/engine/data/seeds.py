@@ -1,0 +1,44 @@
+"""Seeds: the order of an epoch, and torch's randomness for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from distillkit.functional import random_integers
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed for an epoch, in [0, 2^53)."""
+    draw = random_integers(
+        torch.zeros(1, dtype=torch.int64), low=0, high=2**53 - 1, seed=seed, epoch=epoch, stream=7
+    )
+    return int(draw)
+
+
+def epoch_order(selected: Tensor, seed: int, epoch: int) -> Tensor:
+    """The selected examples in the order of an epoch, whatever the device, the workers or what ran before.
+
+    Args:
+        selected: Numbers of the examples, `[n]`, int64.
+        seed: The training's seed.
+        epoch: Epoch, from 0.
+    """
+    generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
+    return selected[torch.randperm(len(selected), generator=generator)]
+
+
+@contextmanager
+def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators of the CPU and of `device` seeded, then as they were: they are the caller's."""
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        # not by torch.manual_seed(), which seeds every device that there is
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

@@ -1,0 +1,1 @@
+"""The training and its epochs: state, adapters, schedules, logs, evaluation."""

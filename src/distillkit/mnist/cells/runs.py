@@ -1,0 +1,214 @@
+"""Training cells with a seed, and what is kept of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from distillkit import Callback, Distiller, MaxNorm, TeacherCache, fit_together
+from distillkit.errors import DivergenceError
+from distillkit.mnist.cells.cell import Cell
+from distillkit.mnist.cells.compile_mode import compile_mode
+from distillkit.mnist.cells.corrected_results import chosen_on_held_out, corrected_results
+from distillkit.mnist.cells.ensembles import ensemble_result
+from distillkit.mnist.cells.run_record import Kept, as_bytes, numbers_of
+from distillkit.mnist.data.digits import BACKGROUND, MnistData, with_background
+from distillkit.workbench import SettledPrecision, config_id, environment
+from distillkit.workbench.workers.observer import Observer
+
+TeacherId = str | dict[str, Any] | None
+"""The identity of the run that made a teacher, or those of an ensemble's members with what is averaged."""
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """What all runs of a job share."""
+
+    data: MnistData
+    protocol: str
+    quick: bool
+    device: torch.device
+    precision: SettledPrecision
+    observer: Observer
+    at_once: int | None = 1
+    """How many runs go on side by side, each in a process of its own; 1 is in this one, `None` as many as let
+    the job end first."""
+    teacher_cache: TeacherCache = field(default_factory=TeacherCache)
+    """Each teacher's answers, asked once for all of its students."""
+
+    def train(self, cell: Cell) -> tuple[Tensor, Tensor]:
+        """Training images as the cell has them, `[60000, 1, 28, 28]`, and labels, on the device."""
+        return self._images(self.data.train_images, cell), self.data.train_labels.to(self.device)
+
+    def test(self, cell: Cell) -> tuple[Tensor, Tensor]:
+        """Test images as the cell has them, `[10000, 1, 28, 28]`, and labels, on the device."""
+        return self._images(self.data.test_images, cell), self.data.test_labels.to(self.device)
+
+    def learnt_from(self, cell: Cell, seed: int) -> Tensor | tuple[Tensor, Tensor]:
+        """What a run of the cell is trained on: the training set, or images alone."""
+        if cell.pool is None:
+            return self.train(cell)
+        return self._images(cell.pool.draw(self.data, seed), cell)
+
+    def _images(self, images: Tensor, cell: Cell) -> Tensor:
+        if cell.background != BACKGROUND:
+            images = with_background(images, cell.background)
+        return images.view(-1, 1, 28, 28).to(self.device)
+
+
+def run_config(cell: Cell, laboratory: Laboratory, teacher_id: TeacherId) -> dict[str, Any]:
+    """The whole configuration of a cell's run, but for the seed."""
+    return cell.config(
+        data=laboratory.data.sha256,
+        precision=laboratory.precision,
+        teacher=teacher_id if cell.has_teacher else None,
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is kept of a cell's run, the run itself last, and the network."""
+
+    kept: list[Kept]
+    network: nn.Module
+
+
+def train_cells(
+    cells: Sequence[Cell],
+    seed: int,
+    laboratory: Laboratory,
+    *,
+    teacher: nn.Module | None = None,
+    teacher_id: TeacherId = None,
+    held_out_shift: float | None = None,
+) -> list[Trained]:
+    """Train cells of one training, as one stack where there are several.
+
+    Args:
+        cells: What to train; of the same epochs and batch size.
+        seed: Of initial values, order of the data and dropout.
+        laboratory: Data, device, precision.
+        teacher: The trained teacher of the cells that have one.
+        teacher_id: The identity of what made the teacher.
+        held_out_shift: The shift that a tuning run chose for the cells' correction.
+    """
+    began = time.perf_counter()
+    distillers = [distiller_for(cell, seed, laboratory, teacher) for cell in cells]
+    histories = fit_together(
+        distillers,
+        laboratory.learnt_from(cells[0], seed),
+        epochs=cells[0].training.epochs,
+        batch_size=cells[0].training.batch_size,
+        evaluate_on=laboratory.test(cells[0]),
+        stack_size=len(cells),
+    )
+    each = (time.perf_counter() - began) / len(cells)
+    return [
+        _trained(cell, seed, laboratory, distiller, history, each, teacher_id, held_out_shift)
+        for cell, distiller, history in zip(cells, distillers, histories, strict=True)
+    ]
+
+
+def _trained(
+    cell: Cell,
+    seed: int,
+    laboratory: Laboratory,
+    distiller: Distiller,
+    history: pd.DataFrame | DivergenceError,
+    seconds: float,
+    teacher_id: TeacherId,
+    held_out_shift: float | None,
+) -> Trained:
+    began = time.perf_counter()
+    config = run_config(cell, laboratory, teacher_id)
+    evaluation = distiller.evaluate(laboratory.test(cell))
+    correction = None
+    if cell.chooses_shift_of:
+        correction = chosen_on_held_out(distiller, cell, seed, laboratory)
+    line = {
+        "id": config_id(config, seed),
+        "name": cell.name,
+        "config": config,
+        "seed": seed,
+        **numbers_of(evaluation),
+        "curve": _curve(history),
+        "correction": correction,
+        "diverged": isinstance(history, DivergenceError),
+        "duration_s": round(seconds + time.perf_counter() - began, 3),
+        "environment": environment(laboratory.device, laboratory.precision),
+        "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
+        "protocol": laboratory.protocol,
+        "quick": laboratory.quick,
+        "tuned_on_test": False,
+    }
+    kept = corrected_results(distiller, cell, line, laboratory, held_out_shift)
+    if cell.ensemble is not None and distiller.teacher is not None:
+        kept.append(ensemble_result(distiller.teacher, cell, line, laboratory))
+    return Trained([*kept, Kept(line, as_bytes(evaluation.predictions))], distiller.student)
+
+
+def distiller_for(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+    """What trains a cell with a seed, before its first step."""
+    training = cell.training
+    labels = laboratory.data.train_labels
+    chosen = len(cell.transfer_set.select(len(labels), labels))
+    steps = training.epochs * math.ceil(chosen / training.batch_size)
+    callbacks: list[Callback] = [_Watch(cell.name, seed, laboratory.observer)]
+    if training.max_squared_norm is not None:
+        callbacks.append(MaxNorm(training.max_squared_norm))
+    return Distiller(
+        teacher=teacher if cell.has_teacher else None,
+        student=cell.network.build(cell.seed(seed)).to(laboratory.device),
+        loss=cell.loss,
+        transfer_set=cell.transfer_set,
+        optimizer=training.build_optimizer,
+        schedule=lambda optimizer: training.build_schedule(optimizer, steps),
+        schedule_unit=training.schedule_unit,
+        clip_norm=training.clip_norm,
+        precision=laboratory.precision,
+        compile=compile_mode(laboratory.device),
+        teacher_cache=laboratory.teacher_cache,
+        callbacks=callbacks,
+        seed=cell.seed(seed),
+    )
+
+
+def _curve(history: pd.DataFrame | DivergenceError) -> dict[str, Any] | None:
+    if isinstance(history, DivergenceError):
+        return None
+    return {
+        "test_errors": history["test_errors"].tolist(),
+        "never_predicted": [list(classes) for classes in history["never_predicted"]],
+        "train_loss": [round(loss, 6) for loss in history["loss"]],
+    }
+
+
+class _Watch(Callback):
+    """Tells an observer how a run goes."""
+
+    only_watches = True
+
+    def __init__(self, name: str, seed: int, observer: Observer) -> None:
+        self._run, self._observer = run_name(name, seed), observer
+        self._steps = 0
+
+    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+        self._steps = steps
+
+    def on_step_end(self, distiller: Distiller, step: int) -> None:
+        self._observer.step_ended(self._run, distiller.epochs_done, step / self._steps)
+
+    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+        self._observer.epoch_ended(self._run, row)
+
+
+def run_name(cell: str, seed: int) -> str:
+    """What a run is called where people read it."""
+    return f"{cell}, seed {seed}"

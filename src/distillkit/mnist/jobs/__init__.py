@@ -1,0 +1,1 @@
+"""Jobs: which cells and experiments run, in which order, and in which process."""

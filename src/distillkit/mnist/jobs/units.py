@@ -1,0 +1,60 @@
+"""Units of a job: what is trained as one, what it waits for, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from distillkit.mnist.cells.cell import Cell
+from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.jobs.teachers import Teachers
+from distillkit.workbench import ResultStore
+
+
+class Task(Protocol):
+    """What is done for a unit, here or in another process: it can be pickled."""
+
+    def __call__(self, laboratory: Laboratory, teachers: Teachers) -> Any:
+        """Do it; what comes of it can be pickled, too."""
+
+
+class Costs(Protocol):
+    """What trainings cost."""
+
+    def seconds(self, cells: Sequence[Cell]) -> float:
+        """Seconds of a stack, whole, or what stands for them."""
+
+
+class Unit(Protocol):
+    """What is trained as one."""
+
+    @property
+    def runs(self) -> Sequence[str]:
+        """What its runs are called where people read it."""
+
+    @property
+    def epochs(self) -> int:
+        """Of each run, for whoever watches."""
+
+    @property
+    def makes(self) -> frozenset[str]:
+        """The ids of its runs whose networks teach."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The ids of the runs that teach it."""
+
+    def finished(self, store: ResultStore) -> frozenset[str]:
+        """Those of its runs that have all their results."""
+
+    def waits(self, store: ResultStore) -> bool:
+        """Whether it waits for a result that is to come, other than its teachers'."""
+
+    def seconds(self, costs: Costs) -> float:
+        """About how long it takes."""
+
+    def task(self, store: ResultStore) -> Task:
+        """What is done."""
+
+    def keep(self, done: Any, store: ResultStore, teachers: Teachers) -> Mapping[str, Mapping[str, Any]]:
+        """Keep what came of the task; the results of the runs that had none before, by the run."""

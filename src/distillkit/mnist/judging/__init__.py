@@ -1,0 +1,1 @@
+"""Judging: published numbers, claims, and the ledger that holds ours against them."""

@@ -1,0 +1,1 @@
+"""Rules of acceptance, by what they look at."""

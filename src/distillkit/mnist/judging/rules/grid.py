@@ -1,0 +1,155 @@
+"""Rules of acceptance for H4 on the paper's grid: every comparison is a test, and their number counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding, Verdict, nothing
+from distillkit.mnist.judging.rules.temperatures import common_seeds, error_table, temperatures_missing
+from distillkit.workbench.statistics.many_tests import alike, apart, holm
+from distillkit.workbench.statistics.summaries import Alternative, paired_test
+
+_HOLM = "paired t tests over seeds, Holm's correction"
+
+
+@dataclass(frozen=True)
+class BeatsEachOther:
+    """At one width, the temperatures in a range beat every temperature outside it."""
+
+    hidden_units: int
+    low: float
+    high: float
+
+    kind = "range"
+
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return (
+            f"at D = {self.hidden_units}, the mean errors of a seed over the temperatures in [{self.low:g}, "
+            f"{self.high:g}], paired with those at each temperature outside (one-sided t tests, p < "
+            f"{NUMBER_LEVEL} after Holm's correction for their number); verified: fewer than at every one, "
+            "some of them lower and some higher; falsified: more than at any; else inconclusive"
+        )
+
+    def find(self, evidence: Evidence, published: float | None) -> Finding:
+        """Judge the seeds that every temperature of the width has; see `text`."""
+        cells = evidence.grid().get(self.hidden_units, {})
+        inside = [cell for temperature, cell in cells.items() if self.low <= temperature <= self.high]
+        outside = {
+            temperature: cell
+            for temperature, cell in cells.items()
+            if not self.low <= temperature <= self.high
+        }
+        both_sides = bool(outside) and min(outside) < self.low and max(outside) > self.high
+        seeds = common_seeds(evidence, list(cells.values()))
+        if not (inside and both_sides and seeds):
+            return temperatures_missing(self.hidden_units, self.low, self.high)
+        ours = error_table(evidence, inside, seeds).mean(axis=1)
+        others = error_table(evidence, list(outside.values()), seeds)
+        fewer, more = _corrected(ours, others, "less"), _corrected(ours, others, "greater")
+        verdict: Verdict = "inconclusive"
+        if fewer is not None and max(fewer) < NUMBER_LEVEL:
+            verdict = "verified"
+        elif more is not None and min(more) < NUMBER_LEVEL:
+            verdict = "falsified"
+        difference = ours - others.mean(axis=1)
+        return Finding(
+            verdict,
+            tuple(cells.values()),
+            tuple(zip(seeds, difference.tolist(), strict=True)),
+            float(difference.mean()),
+            p=None if fewer is None else max(fewer),
+            significant=verdict == "verified",
+            test=f"{len(outside)} {_HOLM} (the largest p)",
+            note=_each(list(outside), (ours[:, None] - others).mean(axis=0), fewer),
+        )
+
+
+@dataclass(frozen=True)
+class FlatAbove:
+    """From a width on, any two temperatures above a limit give the same errors, within a margin."""
+
+    narrowest: int
+    above: float
+    margin: float
+
+    kind = "range"
+
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return (
+            f"for every D >= {self.narrowest}, every pair of temperatures above {self.above:g}, paired over "
+            f"seeds; verified: each pair differs by less than {self.margin:g} test errors (two one-sided t "
+            f"tests, p < {NUMBER_LEVEL} each; all must hold, which needs no correction); falsified: "
+            f"some pair differs by more (two-sided, p < {NUMBER_LEVEL} after Holm's correction for the "
+            "number of pairs of all widths); else inconclusive"
+        )
+
+    def find(self, evidence: Evidence, published: float | None) -> Finding:
+        """Judge the seeds that the temperatures of a width have in common; see `text`."""
+        pairs, cells, notes, spread = [], [], [], np.zeros(0)
+        seeds: list[int] = []
+        for hidden, by_temperature in evidence.grid().items():
+            hot = [cell for temperature, cell in by_temperature.items() if temperature > self.above]
+            common = common_seeds(evidence, hot)
+            if hidden < self.narrowest or len(hot) < 2 or not common:
+                continue
+            table = error_table(evidence, hot, common)
+            pairs += [(table[:, one], table[:, other]) for one, other in combinations(range(len(hot)), 2)]
+            cells += hot
+            means = table.mean(axis=0)
+            notes.append(f"D = {hidden}: {np.ptp(means):.1f}")
+            extremes = table[:, int(means.argmax())] - table[:, int(means.argmin())]
+            if not spread.size or extremes.mean() > spread.mean():
+                spread, seeds = extremes, common
+        if not pairs:
+            return nothing((), f"there are no two temperatures above {self.above:g} at D >= {self.narrowest}")
+        same = [alike(list(one), list(other), margin=self.margin) for one, other in pairs]
+        differ = [apart(list(one), list(other), margin=self.margin) for one, other in pairs]
+        corrected = holm([1.0 if p is None else p for p in differ])
+        largest = None if None in same else max(p for p in same if p is not None)
+        verdict: Verdict = "inconclusive"
+        if largest is not None and largest < NUMBER_LEVEL:
+            verdict = "verified"
+        elif min(corrected) < NUMBER_LEVEL:
+            verdict = "falsified"
+        return Finding(
+            verdict,
+            tuple(cells),
+            tuple(zip(seeds, spread.tolist(), strict=True)),
+            float(spread.mean()),
+            p=largest,
+            significant=verdict == "verified",
+            test=f"{len(pairs)} pairs: two one-sided t tests each (the largest p)",
+            note=f"worst - best of the means: {'; '.join(notes)}; corrected p of a larger difference "
+            f"{_p(min(corrected))}",
+        )
+
+
+def _corrected(
+    ours: NDArray[np.float64], others: NDArray[np.float64], alternative: Alternative
+) -> list[float] | None:
+    """Holm's p-values of ours against each column; None where a test cannot be made."""
+    found = [paired_test(list(ours), list(column), alternative=alternative).p for column in others.T]
+    known = [p for p in found if p is not None]
+    return holm(known) if len(known) == len(found) else None
+
+
+def _each(temperatures: Sequence[float], differences: NDArray[np.float64], ps: list[float] | None) -> str:
+    said = [
+        f"T = {temperature:g}: {difference:+.1f}" + (f" (p {_p(ps[place])})" if ps else "")
+        for place, (temperature, difference) in enumerate(zip(temperatures, differences, strict=True))
+    ]
+    return f"mean difference to {'; '.join(said)}"
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"

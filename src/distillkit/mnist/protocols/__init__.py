@@ -1,0 +1,1 @@
+"""Protocols: complete settings under which the experiments run."""

@@ -1,0 +1,169 @@
+"""The report of an output folder, and everything else that is computed from its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillkit.mnist.experiments.figures import write_experiment_figures
+from distillkit.mnist.judging.claims import LONG_PROTOCOLS
+from distillkit.mnist.judging.commands import command_of
+from distillkit.mnist.judging.evidence import Evidence, Result
+from distillkit.mnist.judging.ledger import Ledger, build_ledger
+from distillkit.mnist.reporting.cells import cells_section
+from distillkit.mnist.reporting.experiments import experiments_section
+from distillkit.mnist.reporting.figure_2_words import figure_2_words
+from distillkit.mnist.reporting.figures.figures import figures_of, write_figures
+from distillkit.mnist.reporting.figures.style import subtitle
+from distillkit.mnist.reporting.pairs import pairs_section
+from distillkit.mnist.reporting.results import (
+    claims_section,
+    corrections_section,
+    dead_classes_section,
+    numbers_section,
+    others_section,
+)
+from distillkit.mnist.reporting.run import (
+    banner,
+    deviations_section,
+    left_out_section,
+    remake_section,
+    what_was_run,
+)
+from distillkit.workbench.results.atomic import write_atomically, write_json, write_manifest
+from distillkit.workbench.results.store import SETTINGS, read_experiments, read_settings
+
+REPORT = "report.md"
+CAPTIONS = {
+    "figure-1": "Test errors by epoch: teacher, student without distillation, student distilled at T = 20.",
+    "figure-2": "Test errors by temperature and width; hollow red: runs that never predict some class.",
+    "temperature": "Test errors by temperature and width, with 95 % intervals of the means.",
+    "bias-shift": "Test errors when a bias is shifted afterwards, and the shifts that were chosen.",
+    "unlabelled": "Test errors of students of unlabelled images, by their kind and number.",
+    "ensemble": "Test errors of ten nets, of all ten together, and of one net distilled from them.",
+}
+"""Of the figures that are made from runs, by name."""
+
+
+def write_report(
+    folder: Path,
+    results: Sequence[Result],
+    ledger: Ledger,
+    *,
+    figures: Sequence[str] = (),
+    experiments: Sequence[Result] = (),
+) -> Path:
+    """Write report.md: what was run, the ledger as tables, the figures, and what to make of them.
+
+    The same results and ledger give the same text.
+
+    Args:
+        folder: the output folder.
+        results: the parsed lines of results.jsonl.
+        ledger: what `build_ledger` made of them.
+        figures: names of the figures that were drawn, as `write_figures` and `write_experiment_figures`
+            return them.
+        experiments: the parsed lines of experiments.jsonl.
+
+    Returns:
+        The path of the report.
+    """
+    evidence = Evidence.of(results, experiments=experiments)
+    shown = [
+        f"![{CAPTIONS[name]}](figures/{name}.png)\n\n*{CAPTIONS[name]}*"
+        for name in figures_of(evidence.protocol)
+        if name in figures
+    ]
+    sections = [
+        "# Knowledge distillation on MNIST: a reproduction",
+        banner(evidence),
+        what_was_run(results, evidence, ledger),
+        numbers_section(ledger, evidence),
+        claims_section(ledger, evidence),
+        pairs_section(ledger, evidence),
+        "\n\n".join(["## Figures", *shown]) if shown else "",
+        figure_2_words(evidence, ledger) if evidence.protocol not in LONG_PROTOCOLS else "",
+        experiments_section(ledger, evidence, figures),
+        cells_section(evidence),
+        dead_classes_section(evidence),
+        corrections_section(evidence),
+        others_section(evidence),
+        deviations_section(ledger),
+        left_out_section(evidence, ledger),
+        remake_section(ledger),
+    ]
+    path = folder / REPORT
+    write_atomically(path, "\n\n".join(section for section in sections if section) + "\n")
+    return path
+
+
+def build_outputs(
+    folder: Path,
+    results: Sequence[Result],
+    *,
+    test_labels: NDArray[np.integer[Any]] | None = None,
+    command: str | None = None,
+) -> Ledger:
+    """Write ledger.json, figures/, report.md and, last, MANIFEST.json; each appears whole or not at all.
+
+    The experiments are those of the folder's experiments.jsonl, where it has one.
+
+    Args:
+        folder: the output folder, with its predictions.
+        results: the parsed lines of results.jsonl.
+        test_labels: int [10000], true classes of the test cases; with them, single runs are compared by
+            McNemar's test.
+        command: the command that made the folder; default: the one that its settings.json stands for.
+
+    Returns:
+        The ledger.
+
+    Raises:
+        ConfigurationError: the results do not belong together.
+    """
+    predictions = None if test_labels is None else _predictions(folder, results)
+    experiments = read_experiments(folder)
+    if command is None and (folder / SETTINGS).exists():
+        command = command_of(read_settings(folder))
+    ledger = build_ledger(
+        results,
+        predictions=predictions,
+        labels=test_labels,
+        command=command,
+        experiments=experiments,
+        of_experiments=None if test_labels is None else _of_experiments(folder, experiments),
+    )
+    write_json(folder / "ledger.json", ledger)
+    evidence = Evidence.of(results, experiments=experiments)
+    figures = write_figures(folder, evidence) if results else []
+    figures += write_experiment_figures(
+        folder,
+        {name: [line["found"] for line in runs.values()] for name, runs in evidence.experiments.items()},
+        subtitles={name: subtitle(evidence, [name]) for name in evidence.experiments},
+        is_stand_in=evidence.is_stand_in,
+        quick=evidence.quick,
+    )
+    write_report(folder, results, ledger, figures=figures, experiments=experiments)
+    write_manifest(folder)
+    return ledger
+
+
+def _predictions(folder: Path, results: Sequence[Result]) -> Mapping[str, NDArray[np.integer[Any]]]:
+    files = {str(result["id"]): folder / "predictions" / f"{result['id']}.npy" for result in results}
+    return {key: np.load(file, allow_pickle=False) for key, file in files.items() if file.exists()}
+
+
+def _of_experiments(
+    folder: Path, experiments: Sequence[Result]
+) -> Mapping[str, Mapping[str, NDArray[np.integer[Any]]]]:
+    files = {str(line["id"]): folder / "predictions" / f"{line['id']}.npz" for line in experiments}
+    found = {}
+    for key, file in files.items():
+        if file.exists():
+            with np.load(file, allow_pickle=False) as kept:
+                found[key] = {network: kept[network] for network in kept.files}
+    return found

@@ -1,0 +1,1 @@
+"""Recomputing what a folder of results says, without training."""

@@ -1,0 +1,1 @@
+"""Help for those who write losses and run files: templates, listings, schemas."""

@@ -1,0 +1,1 @@
+"""Run files: what they may say, and the training that they describe."""

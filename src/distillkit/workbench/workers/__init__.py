@@ -1,0 +1,1 @@
+"""Tasks in processes of their own, and who follows them."""

@@ -12,7 +12,7 @@ from distillkit import fit_together
 from distillkit.errors import DivergenceError
 from distillkit.mnist.cells import runs
 from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell, teacher_cell
-from distillkit.mnist.cells.runs import Laboratory, distiller_for
+from distillkit.mnist.cells.runs import RunContext, distiller_for
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.plan import TEMPERATURES
 from distillkit.mnist.protocols.protocol import MODERN
@@ -34,13 +34,13 @@ def measure(setting: Setting) -> dict[str, Any]:
         raise Waits("a GPU")
     data = load_mnist(setting.data_dir, allow_stand_in=False, allow_download=False)
     precision = settle_precision("auto", setting.device)
-    laboratory = Laboratory(data, MODERN.name, False, setting.device, precision, Silent())
+    context = RunContext(data, MODERN.name, False, setting.device, precision, Silent())
     rows = []
     for name, cells in _trainings().items():
         seconds: dict[str, list[float]] = {mode: [] for mode in MODES}
         for _ in range(setting.rounds):
             for mode in MODES:
-                seconds[mode].append(_last_epoch(cells, laboratory, mode))
+                seconds[mode].append(_last_epoch(cells, context, mode))
         steps = -(-len(data.train_labels) // cells[0].training.batch_size)
         rows.append(
             {
@@ -77,18 +77,18 @@ def _trainings() -> dict[str, list[Cell]]:
     }
 
 
-def _last_epoch(cells: list[Cell], laboratory: Laboratory, mode: str) -> float:
+def _last_epoch(cells: list[Cell], context: RunContext, mode: str) -> float:
     """Seconds of it, of all students together."""
-    teacher = teacher_cell(_SHORT, 0, dropout=True).network.build(0).to(laboratory.device)
+    teacher = teacher_cell(_SHORT, 0, dropout=True).network.build(0).to(context.device)
     # the job's own mode is no setting
     with patch.object(runs, "compile_mode", lambda device: mode):
-        distillers = [distiller_for(cell, 0, laboratory, teacher) for cell in cells]
+        distillers = [distiller_for(cell, 0, context, teacher) for cell in cells]
     histories = fit_together(
         distillers,
-        laboratory.train(cells[0]),
+        context.train(cells[0]),
         epochs=cells[0].training.epochs,
         batch_size=cells[0].training.batch_size,
-        evaluate_on=laboratory.test(cells[0]),
+        evaluate_on=context.test(cells[0]),
         stack_size=len(cells),
     )
     return sum(

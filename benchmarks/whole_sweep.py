@@ -11,7 +11,7 @@ from benchmarks.report_students import TEMPERATURES, WIDTHS
 from benchmarks.setting import Setting
 from benchmarks.tables import number, table
 from benchmarks.timing import seconds
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData, load_mnist
 from distillkit.mnist.protocols.protocol import REPORT_2025
 from distillkit.mnist.sweep import sweep
@@ -49,7 +49,7 @@ def epochs_of(setting: Setting) -> int:
 
 def run_sweep(data: MnistData, setting: Setting, *, seeds: int = 1) -> list[dict[str, Any]]:
     """The sweep as the command makes it, in a folder that is thrown away; its results."""
-    laboratory = Laboratory(
+    context = RunContext(
         data,
         REPORT_2025.name,
         setting.quick,
@@ -61,7 +61,7 @@ def run_sweep(data: MnistData, setting: Setting, *, seeds: int = 1) -> list[dict
     with tempfile.TemporaryDirectory() as folder:
         return sweep(
             REPORT_2025.with_epochs(epochs_of(setting)),
-            laboratory,
+            context,
             Path(folder) / "sweep",
             hidden_units=WIDTHS,
             temperatures=[temperature for temperature in TEMPERATURES if temperature is not None],

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from distillkit.cli.console import stderr
 from distillkit.cli.progress import RunsProgress
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
 from distillkit.mnist.protocols.protocol import protocol_named
@@ -54,8 +54,8 @@ def main() -> None:
     data = development_data(load_mnist(given.data_dir, allow_stand_in=False))
     precision = settle_precision(given.precision, device)
     with RunsProgress(stderr()) as observer:
-        laboratory = Laboratory(data, protocol.name, False, device, precision, observer)
-        line = try_candidate(candidate, laboratory, given.folder, changes)
+        context = RunContext(data, protocol.name, False, device, precision, observer)
+        line = try_candidate(candidate, context, given.folder, changes)
     print(summary(line))
 
 

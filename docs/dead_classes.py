@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from distillkit.mnist.cells.cell import baseline_cell
-from distillkit.mnist.cells.runs import Laboratory, train_cells
+from distillkit.mnist.cells.runs import RunContext, train_cells
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.protocols.protocol import REPORT_2025, REPORT_2025_CODE
 from distillkit.workbench import environment
@@ -30,11 +30,11 @@ def main(data_dir: Path) -> None:
     device = torch.device("cpu")
     runs = []
     for protocol in (REPORT_2025, REPORT_2025_CODE):
-        laboratory = Laboratory(data, protocol.name, True, device, "fp32", Silent())
+        context = RunContext(data, protocol.name, True, device, "fp32", Silent())
         for width in WIDTHS:
             cell = baseline_cell(protocol.with_epochs(EPOCHS), width)
             for seed in range(SEEDS):
-                line = train_cells([cell], seed, laboratory)[0].kept[-1].line
+                line = train_cells([cell], seed, context)[0].kept[-1].line
                 kept = ("name", "seed", "test_errors", "never_predicted")
                 runs.append({"protocol": protocol.name, **{key: line[key] for key in kept}})
     found = {"epochs": EPOCHS, "environment": environment(device, "fp32"), "runs": runs}

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
 from distillkit.mnist.protocols.protocol import MODERN, Protocol
@@ -33,9 +33,9 @@ def small() -> Protocol:
     return with_changes(MODERN, CHANGES)
 
 
-def laboratory(data: MnistData) -> Laboratory:
+def run_context(data: MnistData) -> RunContext:
     """One CPU."""
-    return Laboratory(data, "modern", False, torch.device("cpu"), "fp32", Silent())
+    return RunContext(data, "modern", False, torch.device("cpu"), "fp32", Silent())
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -55,18 +55,18 @@ def test_the_test_set_is_not_there(few_digits: MnistData) -> None:
 def test_the_whole_data_are_refused(few_digits: MnistData, tmp_path: Path) -> None:
     """A mistake in the call cannot look at the test set."""
     with pytest.raises(ConfigurationError, match="never on the test set"):
-        try_candidate(Candidate(small(), "baseline", 8), laboratory(few_digits), tmp_path, CHANGES)
+        try_candidate(Candidate(small(), "baseline", 8), run_context(few_digits), tmp_path, CHANGES)
 
 
 def test_everything_tried_is_written_down_once(few_digits: MnistData, tmp_path: Path) -> None:
     """A distilled candidate brings its teacher, the next one finds it, and nothing is tried again."""
-    lab = laboratory(development_data(few_digits))
-    first = try_candidate(Candidate(small(), "distilled", 8, 4.0), lab, tmp_path, CHANGES)
+    context = run_context(development_data(few_digits))
+    first = try_candidate(Candidate(small(), "distilled", 8, 4.0), context, tmp_path, CHANGES)
     assert [line["role"] for line in lines(tmp_path)] == ["teacher", "distilled"]
     assert lines(tmp_path)[0]["changes"].keys() == {"teacher.hidden_units", "teacher_training.epochs"}
-    try_candidate(Candidate(small(), "distilled", 8, 8.0), lab, tmp_path, CHANGES)
-    try_candidate(Candidate(small(), "baseline", 8), lab, tmp_path, CHANGES)
-    assert try_candidate(Candidate(small(), "distilled", 8, 4.0), lab, tmp_path, CHANGES) == first
+    try_candidate(Candidate(small(), "distilled", 8, 8.0), context, tmp_path, CHANGES)
+    try_candidate(Candidate(small(), "baseline", 8), context, tmp_path, CHANGES)
+    assert try_candidate(Candidate(small(), "distilled", 8, 4.0), context, tmp_path, CHANGES) == first
     tried = lines(tmp_path)
     assert [line["cell"] for line in tried] == ["teacher", "D8-T4", "D8-T8", "D8-noKD"]
     assert first["of"] == 50

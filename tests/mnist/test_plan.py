@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.judging.commands import command_of
 from distillkit.mnist.plan import TEMPERATURES, WIDTHS, experiments_of, reproduction_stages
@@ -93,8 +93,8 @@ def run(few_digits: MnistData) -> Callable[..., Rows]:
     """A part of a small reproduction into a folder."""
 
     def call(folder: Path, only: tuple[str, ...], **changes: Any) -> Rows:
-        laboratory = Laboratory(few_digits, "modern", False, torch.device("cpu"), "fp32", Silent())
-        return reproduce(SMALL, changes.pop("seeds", 1), laboratory, folder, only=only, **changes)
+        context = RunContext(few_digits, "modern", False, torch.device("cpu"), "fp32", Silent())
+        return reproduce(SMALL, changes.pop("seeds", 1), context, folder, only=only, **changes)
 
     return call
 
@@ -140,9 +140,9 @@ def test_what_is_left_is_estimated_before_it_begins(tmp_path: Path, few_digits: 
         def planned(self, costs: Any, finished: frozenset[str], at_once: int) -> None:
             told.append((dict(costs), finished))
 
-    laboratory = Laboratory(few_digits, "modern", False, torch.device("cpu"), "fp32", Listen())
-    reproduce(SMALL, 1, laboratory, tmp_path, only=("H1", "H2"))
-    reproduce(SMALL, 1, laboratory, tmp_path, only=("H1", "H2", "H3"))
+    context = RunContext(few_digits, "modern", False, torch.device("cpu"), "fp32", Listen())
+    reproduce(SMALL, 1, context, tmp_path, only=("H1", "H2"))
+    reproduce(SMALL, 1, context, tmp_path, only=("H1", "H2", "H3"))
     (first, none), (second, done) = told
     assert none == frozenset()
     assert done == first.keys() == {"teacher, seed 0", "D800-noKD, seed 0"}

@@ -16,27 +16,27 @@ from distillkit.cli.progress import RunsProgress
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import Laboratory
+    from distillkit.mnist.cells.runs import RunContext
     from distillkit.mnist.data.digits import MnistData
 
 
 @contextmanager
 def laboratory_for(
     protocol: str, device: str, precision: str, *, at_once: int | None, quick: bool, quiet: bool
-) -> Iterator[Callable[[MnistData], Laboratory]]:
-    """Settle device and precision before data are read; give what makes the laboratory, draw its progress.
+) -> Iterator[Callable[[MnistData], RunContext]]:
+    """Settle device and precision before data are read; give what makes the context, draw its progress.
 
     Raises:
         ConfigurationError: There is no such device, or it cannot do the precision.
     """
     # imported here for a quick start
-    from distillkit.mnist.cells.runs import Laboratory
+    from distillkit.mnist.cells.runs import RunContext
     from distillkit.workbench import resolve_device, settle_precision
 
     found = resolve_device(device)
     settled = settle_precision(precision, found)
     with RunsProgress(stderr(), quiet=quiet) as observer:
-        yield lambda data: Laboratory(data, protocol, quick, found, settled, observer, at_once)
+        yield lambda data: RunContext(data, protocol, quick, found, settled, observer, at_once)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from torch import nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell, teacher_cell
-from distillkit.mnist.cells.runs import Laboratory, run_config, train_cells
+from distillkit.mnist.cells.runs import RunContext, run_config, train_cells
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.workbench import config_id, write_atomically
@@ -104,13 +104,13 @@ def with_changes(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
 
 
 def try_candidate(
-    candidate: Candidate, laboratory: Laboratory, folder: Path, changes: Mapping[str, Any]
+    candidate: Candidate, context: RunContext, folder: Path, changes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Train a candidate, and before it the teacher that it needs, and write down how it did.
 
     Args:
         candidate: What is tried.
-        laboratory: With data of `development_data`.
+        context: With data of `development_data`.
         folder: Where `tried.jsonl` gets a line for every candidate, also those that diverged, and teachers
             are kept for the next candidates. What is in the log is not tried again.
         changes: What the candidate changes of its protocol, for the log.
@@ -121,19 +121,19 @@ def try_candidate(
     Raises:
         ConfigurationError: The data are not those for development.
     """
-    if not laboratory.data.name.endswith("development"):
+    if not context.data.name.endswith("development"):
         raise ConfigurationError("Settings are chosen on development_data, never on the test set.")
     cell, taught_by = candidate.cell(), candidate.teacher()
-    teacher_id = config_id(run_config(taught_by, laboratory, None), candidate.seed)
-    key = config_id(run_config(cell, laboratory, teacher_id), candidate.seed)
+    teacher_id = config_id(run_config(taught_by, context, None), candidate.seed)
+    key = config_id(run_config(cell, context, teacher_id), candidate.seed)
     log = folder / "tried.jsonl"
     there = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
     if found := next((line for line in there if line["id"] == key), None):
         return dict(found)
     teacher = None
     if cell.has_teacher:
-        teacher = _teacher(candidate, laboratory, folder, teacher_id, changes)
-    trained = train_cells([cell], candidate.seed, laboratory, teacher=teacher, teacher_id=teacher_id)[0]
+        teacher = _teacher(candidate, context, folder, teacher_id, changes)
+    trained = train_cells([cell], candidate.seed, context, teacher=teacher, teacher_id=teacher_id)[0]
     if candidate.role == "teacher":
         write_atomically(folder / f"{key}.safetensors", save(trained.network.state_dict()))
     result = trained.kept[-1].line
@@ -145,7 +145,7 @@ def try_candidate(
         "cell": cell.name,
         "seed": candidate.seed,
         "held_out_errors": result["test_errors"],
-        "of": len(laboratory.data.test_labels),
+        "of": len(context.data.test_labels),
         "errors_by_epoch": (result["curve"] or {}).get("test_errors"),
         "teacher_agreement": result["teacher_agreement"],
         **{name: result[name] for name in ("nll", "diverged", "duration_s", "environment", "config")},
@@ -156,12 +156,12 @@ def try_candidate(
 
 
 def _teacher(
-    candidate: Candidate, laboratory: Laboratory, folder: Path, teacher_id: str, changes: Mapping[str, Any]
+    candidate: Candidate, context: RunContext, folder: Path, teacher_id: str, changes: Mapping[str, Any]
 ) -> nn.Module:
     file = folder / f"{teacher_id}.safetensors"
     if not file.exists():
         its = {path: value for path, value in changes.items() if not path.startswith(_STUDENTS)}
-        try_candidate(replace(candidate, role="teacher"), laboratory, folder, its)
-    network = candidate.teacher().network.build(candidate.seed).to(laboratory.device)
-    network.load_state_dict(load_file(file, device=str(laboratory.device)))
+        try_candidate(replace(candidate, role="teacher"), context, folder, its)
+    network = candidate.teacher().network.build(candidate.seed).to(context.device)
+    network.load_state_dict(load_file(file, device=str(context.device)))
     return network

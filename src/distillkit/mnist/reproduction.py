@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distillkit.mnist.cells.cell import Cell, teacher_cell
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.experiments.plan import experiment_names
 from distillkit.mnist.jobs.experiment_unit import ExperimentUnit
 from distillkit.mnist.jobs.job import run_job
@@ -28,7 +28,7 @@ QUICK_LEAVES_OUT = (
 def reproduce(
     protocol: Protocol,
     seeds: int,
-    laboratory: Laboratory,
+    context: RunContext,
     folder: Path,
     *,
     only: Collection[str] = (),
@@ -37,9 +37,9 @@ def reproduce(
     """Run the experiments of the papers, or go on where an earlier call stopped; return all runs' results.
 
     Args:
-        protocol: Settings; those of the command are shortened where the laboratory is quick.
+        protocol: Settings; those of the command are shortened where the context is quick.
         seeds: The seeds are 0 to `seeds` − 1.
-        laboratory: Data, device, precision and who watches.
+        context: Data, device, precision and who watches.
         folder: Where the results are kept.
         only: Ids of the experiments to run, with what they depend on; all where empty.
         overwrite: Throw away what the folder holds.
@@ -48,36 +48,34 @@ def reproduce(
         ConfigurationError: An experiment is unknown, or the folder was made with other settings.
     """
     chosen = chosen_experiments(protocol, only)
-    if laboratory.quick:
+    if context.quick:
         protocol = protocol.with_epochs(QUICK_EPOCHS)
     so_far = set() if overwrite else _asked_for(folder, protocol)
     asked = tuple(one for one in experiments_of(protocol) if one in so_far or one in chosen)
     settings = {
         "command": "reproduce hinton-mnist",
         "protocol": protocol.settings(),
-        "quick": laboratory.quick,
-        "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
-        "precision": laboratory.precision,
+        "quick": context.quick,
+        "data": {"name": context.data.name, "sha256": context.data.sha256},
+        "precision": context.precision,
         "seeds": seeds,
         **({"only": asked} if asked != experiments_of(protocol) else {}),
     }
 
     def stages_of(seed: int) -> list[list[Cell]]:
-        return (
-            quick_stages(protocol, seed) if laboratory.quick else reproduction_stages(protocol, seed, chosen)
-        )
+        return quick_stages(protocol, seed) if context.quick else reproduction_stages(protocol, seed, chosen)
 
-    names = () if laboratory.quick else experiment_names(protocol, chosen)
+    names = () if context.quick else experiment_names(protocol, chosen)
 
     def further(seed: int, identities: Identities) -> list[ExperimentUnit]:
-        return [ExperimentUnit(name, protocol, seed, identities, laboratory) for name in names]
+        return [ExperimentUnit(name, protocol, seed, identities, context) for name in names]
 
     with ResultStore(folder, settings, may_differ=("seeds", "only"), overwrite=overwrite) as store:
         return run_job(
             lambda seed: teacher_cell(protocol, seed, dropout=True),
             stages_of,
             seeds,
-            laboratory,
+            context,
             store,
             further=further,
         )

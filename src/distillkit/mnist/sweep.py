@@ -9,7 +9,7 @@ from typing import Any
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
 from distillkit.mnist.cells.cell import Cell, baseline_cell, student_cell, teacher_cell
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.jobs.job import run_job
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.workbench import ResultStore
@@ -20,7 +20,7 @@ PLAIN_SUM = "soft_targets+hard_labels"
 
 def sweep(
     protocol: Protocol,
-    laboratory: Laboratory,
+    context: RunContext,
     folder: Path,
     *,
     hidden_units: Sequence[int],
@@ -33,7 +33,7 @@ def sweep(
 
     Args:
         protocol: Settings.
-        laboratory: Data, device, precision and who watches.
+        context: Data, device, precision and who watches.
         folder: Where the results are kept; an interrupted sweep goes on there.
         hidden_units: Widths D, each ≥ 1.
         temperatures: T, each > 0, for the losses that have one.
@@ -73,8 +73,8 @@ def sweep(
         "hidden_units": widths,
         "temperatures": ascending,
         "losses": named,
-        "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
-        "precision": laboratory.precision,
+        "data": {"name": context.data.name, "sha256": context.data.sha256},
+        "precision": context.precision,
         "seeds": seeds,
     }
 
@@ -82,7 +82,7 @@ def sweep(
         return teacher_cell(protocol, seed, dropout=True)
 
     with ResultStore(folder, settings, may_differ=("seeds",), overwrite=overwrite) as store:
-        return run_job(teacher_of, lambda seed: [[teacher_of(seed)], *stages], seeds, laboratory, store)
+        return run_job(teacher_of, lambda seed: [[teacher_of(seed)], *stages], seeds, context, store)
 
 
 def _losses(name: str, temperatures: Sequence[float], *, weighted: bool) -> list[tuple[str, Loss]]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from distillkit.mnist.cells.cell import MEMBERS, member_cells, pool_cell
-from distillkit.mnist.cells.runs import Laboratory, train_cells
+from distillkit.mnist.cells.runs import RunContext, train_cells
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.data.pools import Pool
 from distillkit.mnist.judging.claims import claims
@@ -31,15 +31,15 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture
-def laboratory(few_digits: MnistData) -> Laboratory:
+def context(few_digits: MnistData) -> RunContext:
     """Few digits, one CPU."""
-    return Laboratory(few_digits, "modern", False, torch.device("cpu"), "fp32", Silent())
+    return RunContext(few_digits, "modern", False, torch.device("cpu"), "fp32", Silent())
 
 
 @pytest.fixture
-def run(laboratory: Laboratory) -> Callable[..., Rows]:
+def run(context: RunContext) -> Callable[..., Rows]:
     """An experiment into a folder."""
-    return lambda folder, only: reproduce(SMALL, 1, laboratory, folder, only=[only])
+    return lambda folder, only: reproduce(SMALL, 1, context, folder, only=[only])
 
 
 @pytest.mark.parametrize("images", POOLS)
@@ -62,10 +62,10 @@ def test_pools_are_of_the_kind_that_they_say(few_digits: MnistData) -> None:
         assert len({tuple(row.tolist()) for row in drawn} & known) == same
 
 
-def test_a_students_pool_has_the_pixels_of_its_protocol(laboratory: Laboratory) -> None:
+def test_a_students_pool_has_the_pixels_of_its_protocol(context: RunContext) -> None:
     """From 0 to 1 where the protocol says so; images alone, without labels."""
     cell = pool_cell(HINTON_2015, 8, 20, Pool(images="noise", number=10))
-    learnt_from = laboratory.learnt_from(cell, 0)
+    learnt_from = context.learnt_from(cell, 0)
     assert isinstance(learnt_from, torch.Tensor)
     assert learnt_from.shape == (300, 1, 28, 28)
     assert 0 <= learnt_from.min() < 0.1
@@ -121,7 +121,7 @@ def test_the_ensemble_says_what_its_members_say(
 
 
 def test_going_on_needs_no_member_again(
-    run: Callable[..., Rows], laboratory: Laboratory, tmp_path: Path
+    run: Callable[..., Rows], context: RunContext, tmp_path: Path
 ) -> None:
     """A net whose line was lost is distilled again from the members' files, the same."""
     whole = run(tmp_path, "H12")
@@ -131,11 +131,11 @@ def test_going_on_needs_no_member_again(
     assert [{**row, "duration_s": 0} for row in again] == [{**row, "duration_s": 0} for row in whole]
 
 
-def test_starts_differ_in_everything_that_is_drawn(laboratory: Laboratory) -> None:
+def test_starts_differ_in_everything_that_is_drawn(context: RunContext) -> None:
     """Two starts of a seed are two nets; the same start is the same net."""
     first, second = member_cells(SMALL, 8)[:2]
-    one, other = (train_cells([cell], 0, laboratory)[0].kept[-1] for cell in (first, second))
-    same = train_cells([first], 0, laboratory)[0].kept[-1]
+    one, other = (train_cells([cell], 0, context)[0].kept[-1] for cell in (first, second))
+    same = train_cells([first], 0, context)[0].kept[-1]
     assert one.line["id"] == same.line["id"] != other.line["id"]
     assert np.array_equal(one.predictions, same.predictions)
     assert not np.array_equal(one.predictions, other.predictions)

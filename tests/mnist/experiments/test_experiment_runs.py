@@ -13,7 +13,7 @@ from torch import nn
 
 from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments import runs, suite
 from distillkit.mnist.experiments.plan import (
@@ -40,9 +40,9 @@ TEACHER_ID = "0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def laboratory(few_digits: MnistData) -> Laboratory:
+def context(few_digits: MnistData) -> RunContext:
     """Of a quick run on the stand-in."""
-    return Laboratory(few_digits, "modern", True, torch.device("cpu"), "fp32", Silent())
+    return RunContext(few_digits, "modern", True, torch.device("cpu"), "fp32", Silent())
 
 
 @pytest.fixture
@@ -70,23 +70,23 @@ class Counts(Callback):
         self.updates += 1
 
 
-def run(name: str, laboratory: Laboratory, teacher: nn.Module | None, **more: Any) -> ExperimentResult:
+def run(name: str, context: RunContext, teacher: nn.Module | None, **more: Any) -> ExperimentResult:
     """With seed 0."""
-    return run_experiment(name, PROTOCOL, 0, laboratory, teacher, TEACHER_ID, **more)
+    return run_experiment(name, PROTOCOL, 0, context, teacher, TEACHER_ID, **more)
 
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_count_follows_from_what_is_kept(
-    laboratory: Laboratory, teacher: nn.Module, few_digits: MnistData, name: str
+    context: RunContext, teacher: nn.Module, few_digits: MnistData, name: str
 ) -> None:
     """The line is JSON, has its configuration's identity, and a second call gives the same."""
     asked = teacher if has_teacher(name) else None
     watched = Counts()
-    one, other = run(name, laboratory, asked, watch=[watched]), run(name, laboratory, asked)
+    one, other = run(name, context, asked, watch=[watched]), run(name, context, asked)
     line = json.loads(json.dumps(one.line, allow_nan=False))
     assert line["id"] == config_id(line["config"], 0)
-    assert config_id(experiment_config(name, PROTOCOL, laboratory, TEACHER_ID), 0) == line["id"]
+    assert config_id(experiment_config(name, PROTOCOL, context, TEACHER_ID), 0) == line["id"]
     assert line["found"] == json.loads(json.dumps(other.line["found"]))
     assert (line["name"], line["seed"], line["quick"], line["diverged"]) == (name, 0, True, False)
     assert bool(one.predictions) == counts_errors(name)
@@ -98,10 +98,10 @@ def test_every_count_follows_from_what_is_kept(
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if counts_errors(name)])
 def test_another_prediction_is_another_count(
-    laboratory: Laboratory, teacher: nn.Module, few_digits: MnistData, name: str
+    context: RunContext, teacher: nn.Module, few_digits: MnistData, name: str
 ) -> None:
     """Each array is counted: one that is altered changes a number, and one that lacks is missed."""
-    result = run(name, laboratory, teacher)
+    result = run(name, context, teacher)
     labels = few_digits.test_labels.numpy()
     for key in result.predictions:
         altered = {**result.predictions, key: np.full_like(result.predictions[key], 10)}
@@ -110,11 +110,11 @@ def test_another_prediction_is_another_count(
             recount(name, result.line["found"], {k: v for k, v in altered.items() if k != key}, labels)
 
 
-def test_the_identity_is_of_all_that_matters(laboratory: Laboratory) -> None:
+def test_the_identity_is_of_all_that_matters(context: RunContext) -> None:
     """Seed, teacher, epochs and settings make another; the teacher of an experiment without one does not."""
 
     def identity(name: str, protocol: Any = MODERN, teacher: str = TEACHER_ID, seed: int = 0) -> str:
-        return config_id(experiment_config(name, protocol, laboratory, teacher), seed)
+        return config_id(experiment_config(name, protocol, context, teacher), seed)
 
     changed: Mapping[str, str] = {
         "seed": identity("hard-weight", seed=1),
@@ -130,10 +130,10 @@ def test_the_identity_is_of_all_that_matters(laboratory: Laboratory) -> None:
     assert identity("hard-weight", MODERN.with_epochs(70)) == identity("hard-weight")
 
 
-def test_what_asks_a_teacher_needs_one(laboratory: Laboratory) -> None:
+def test_what_asks_a_teacher_needs_one(context: RunContext) -> None:
     """One sentence says so."""
     with pytest.raises(ConfigurationError, match="asks a trained teacher"):
-        run("dark-knowledge", laboratory, None)
+        run("dark-knowledge", context, None)
 
 
 def test_ids_name_all_experiments() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.jobs import job
 from distillkit.mnist.protocols.networks import NetworkSpec
@@ -36,9 +36,9 @@ def _always_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "SECONDS_THAT_PAY", 0.0)
 
 
-def laboratory(data: MnistData, observer: Silent | None = None) -> Laboratory:
+def run_context(data: MnistData, observer: Silent | None = None) -> RunContext:
     """Few digits on the CPU, one after another."""
-    return Laboratory(data, "modern", False, torch.device("cpu"), "fp32", observer or Silent())
+    return RunContext(data, "modern", False, torch.device("cpu"), "fp32", observer or Silent())
 
 
 def comparable(rows: Rows) -> Rows:
@@ -77,9 +77,9 @@ def test_a_sweep_is_the_same_to_the_bit(few_digits: MnistData, tmp_path: Path) -
     small = REPORT_2025.model_copy(update={"teacher": TEACHER}).with_epochs(2)
     what: dict[str, Any] = {"hidden_units": [8, 12], "temperatures": [2.0], "seeds": 2}
     watching = Watching()
-    together = sweep(small, replace(laboratory(few_digits, watching), at_once=2), tmp_path / "2", **what)
+    together = sweep(small, replace(run_context(few_digits, watching), at_once=2), tmp_path / "2", **what)
     with cpu_threads(together[0]["environment"]["threads"]):
-        alone = sweep(small, laboratory(few_digits), tmp_path / "1", **what)
+        alone = sweep(small, run_context(few_digits), tmp_path / "1", **what)
     assert comparable(together) == comparable(alone)
     assert watching.at_once == 2
     assert len(watching.started) == len(together) == 10
@@ -91,10 +91,10 @@ def test_what_waits_for_others_waits(few_digits: MnistData, tmp_path: Path) -> N
     """Corrected runs for the runs that choose their shifts, students of ten nets for all ten."""
     small = MODERN.model_copy(update={"teacher": TEACHER}).with_epochs(1)
     only = ["H5", "H6", "H12"]
-    lab = replace(laboratory(few_digits), at_once=2)
-    together = reproduce(small, 1, lab, tmp_path / "2", only=only)
+    context = replace(run_context(few_digits), at_once=2)
+    together = reproduce(small, 1, context, tmp_path / "2", only=only)
     with cpu_threads(together[0]["environment"]["threads"]):
-        alone = reproduce(small, 1, laboratory(few_digits), tmp_path / "1", only=only)
+        alone = reproduce(small, 1, run_context(few_digits), tmp_path / "1", only=only)
     assert comparable(together) == comparable(alone)
     # a teacher that was lost is trained again before the run that it is needed for
     for file in (tmp_path / "2" / "teachers").iterdir():
@@ -102,7 +102,7 @@ def test_what_waits_for_others_waits(few_digits: MnistData, tmp_path: Path) -> N
     lines = (tmp_path / "2" / "results.jsonl").read_bytes().splitlines(keepends=True)
     lost = next(number for number, row in enumerate(together) if row["name"] == "D800-T20-omit3")
     (tmp_path / "2" / "results.jsonl").write_bytes(b"".join(lines[:lost] + lines[lost + 1 :]))
-    assert comparable(reproduce(small, 1, lab, tmp_path / "2", only=only)) == comparable(alone)
+    assert comparable(reproduce(small, 1, context, tmp_path / "2", only=only)) == comparable(alone)
 
 
 PROGRAM = """
@@ -113,7 +113,7 @@ from distillkit.workbench.workers.observer import Silent
 from distillkit.mnist.jobs import job
 from distillkit.mnist.data.digits import make_stand_in
 from distillkit.mnist.protocols.protocol import REPORT_2025, NetworkSpec
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.sweep import sweep
 
 class Watching(Silent):
@@ -126,8 +126,8 @@ if __name__ == "__main__":
     epochs, data = int(sys.argv[2]), make_stand_in(n_train=300, n_test=200)
     small = REPORT_2025.model_copy(update={"teacher": NetworkSpec(hidden_units=(32, 32))}).with_epochs(epochs)
     cpu = torch.device("cpu")
-    laboratory = Laboratory(data, "report-2025", False, cpu, "fp32", Watching(), at_once=2)
-    sweep(small, laboratory, Path(sys.argv[1]), hidden_units=[8, 12, 16], temperatures=[2, 4], seeds=1)
+    context = RunContext(data, "report-2025", False, cpu, "fp32", Watching(), at_once=2)
+    sweep(small, context, Path(sys.argv[1]), hidden_units=[8, 12, 16], temperatures=[2, 4], seeds=1)
 """
 
 

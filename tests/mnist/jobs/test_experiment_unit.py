@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments import runs as experiment_runs
 from distillkit.mnist.jobs import job
@@ -54,9 +54,9 @@ def _narrow_students(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiment_runs, "WIDTH", 8)
 
 
-def laboratory(data: MnistData, observer: Silent | None = None) -> Laboratory:
+def run_context(data: MnistData, observer: Silent | None = None) -> RunContext:
     """Few digits on the CPU."""
-    return Laboratory(data, "modern", False, torch.device("cpu"), "fp32", observer or Silent())
+    return RunContext(data, "modern", False, torch.device("cpu"), "fp32", observer or Silent())
 
 
 def comparable(folder: Path) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def comparable(folder: Path) -> list[dict[str, Any]]:
 def test_they_follow_their_teacher_once_a_seed(few_digits: MnistData, tmp_path: Path) -> None:
     """The same call again runs nothing; another seed is added."""
     watching = Watching()
-    runs = reproduce(SMALL, 1, laboratory(few_digits, watching), tmp_path, only=ONLY)
+    runs = reproduce(SMALL, 1, run_context(few_digits, watching), tmp_path, only=ONLY)
     assert [row["name"] for row in runs] == ["teacher"]
     assert watching.started == watching.ended == [f"{name}, seed 0" for name in ["teacher", *NAMES]]
     lines = read_experiments(tmp_path)
@@ -79,7 +79,7 @@ def test_they_follow_their_teacher_once_a_seed(few_digits: MnistData, tmp_path: 
     assert far == sorted(far)
     assert 10 < far[-1] < 11  # of eleven students of one epoch
     again = Watching()
-    reproduce(SMALL, 2, laboratory(few_digits, again), tmp_path, only=ONLY)
+    reproduce(SMALL, 2, run_context(few_digits, again), tmp_path, only=ONLY)
     assert again.started == [f"{name}, seed 1" for name in ["teacher", *NAMES]]
     assert read_experiments(tmp_path)[:3] == lines
 
@@ -90,8 +90,8 @@ def test_side_by_side_they_are_the_same(
     """In processes, which have the widths of the module as it is: so of experiments that train no student."""
     monkeypatch.setattr(job, "SECONDS_THAT_PAY", 0.0)
     only = ("dark-knowledge",)
-    reproduce(SMALL, 2, replace(laboratory(few_digits), at_once=2), tmp_path / "2", only=only)
+    reproduce(SMALL, 2, replace(run_context(few_digits), at_once=2), tmp_path / "2", only=only)
     with cpu_threads(read_experiments(tmp_path / "2")[0]["environment"]["threads"]):
-        reproduce(SMALL, 2, laboratory(few_digits), tmp_path / "1", only=only)
+        reproduce(SMALL, 2, run_context(few_digits), tmp_path / "1", only=only)
     assert comparable(tmp_path / "2") == comparable(tmp_path / "1")
     assert len(comparable(tmp_path / "2")) == 2

@@ -13,7 +13,7 @@ import torch
 
 from distillkit.errors import ConfigurationError
 from distillkit.mnist.cells import runs
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.jobs import job
 from distillkit.mnist.plan import quick_stages, reproduction_stages
@@ -30,9 +30,9 @@ SMALL = REPORT_2025.model_copy(
 Rows = list[dict[str, Any]]
 
 
-def laboratory(data: MnistData, observer: Silent | None = None, *, quick: bool = False) -> Laboratory:
+def run_context(data: MnistData, observer: Silent | None = None, *, quick: bool = False) -> RunContext:
     """Few digits, one CPU."""
-    return Laboratory(data, "report-2025", quick, torch.device("cpu"), "fp32", observer or Silent())
+    return RunContext(data, "report-2025", quick, torch.device("cpu"), "fp32", observer or Silent())
 
 
 def comparable(rows: Rows) -> Rows:
@@ -46,7 +46,7 @@ def run(few_digits: MnistData) -> Callable[..., Rows]:
 
     def call(folder: Path, observer: Silent | None = None, **changes: Any) -> Rows:
         settings: dict[str, Any] = {"hidden_units": [8], "temperatures": [2.0, 4.0], "seeds": 2, **changes}
-        return sweep(SMALL, laboratory(few_digits, observer), folder, **settings)
+        return sweep(SMALL, run_context(few_digits, observer), folder, **settings)
 
     return call
 
@@ -173,8 +173,8 @@ def test_the_loss_of_a_sweep_is_the_protocols(few_digits: MnistData, tmp_path: P
     """Where none is named; the report's plain sum has its name where it is not that."""
     modern = MODERN.model_copy(update={"teacher": SMALL.teacher}).with_epochs(1)
     grid: dict[str, Any] = {"hidden_units": [8], "temperatures": [4.0]}
-    own = sweep(modern, laboratory(few_digits), tmp_path / "own", **grid)
-    summed = sweep(modern, laboratory(few_digits), tmp_path / "sum", **grid, losses=[PLAIN_SUM])
+    own = sweep(modern, run_context(few_digits), tmp_path / "own", **grid)
+    summed = sweep(modern, run_context(few_digits), tmp_path / "sum", **grid, losses=[PLAIN_SUM])
     assert [row["name"] for row in own] == ["teacher", "D8-noKD", "D8-T4"]
     assert own[-1]["config"]["loss"]["weights"] == {"soft": 0.95, "hard": 0.05}
     assert [row["name"] for row in summed][-1] == f"D8-{PLAIN_SUM}-T4"
@@ -209,7 +209,7 @@ def test_another_sweep_is_refused_in_the_same_folder(run: Callable[..., Rows], t
 
 def test_a_quick_reproduction_has_every_experiment(few_digits: MnistData, tmp_path: Path) -> None:
     """With corrected results beside the runs that they correct."""
-    rows = reproduce(SMALL, 1, laboratory(few_digits, quick=True), tmp_path)
+    rows = reproduce(SMALL, 1, run_context(few_digits, quick=True), tmp_path)
     by_name = {row["name"]: row for row in rows}
     assert {cell.name for stage in quick_stages(SMALL, 0) for cell in stage} < by_name.keys()
     run_itself = by_name["D800-T20-omit3"]
@@ -227,7 +227,7 @@ def test_the_held_out_shift_is_chosen_by_a_run_that_never_saw_the_cases(
 ) -> None:
     """The tuning run comes first, learns from eleven twelfths, and its shift is the corrected result's."""
     small: Protocol = SMALL.with_epochs(1)
-    rows = reproduce(small, 1, laboratory(few_digits), tmp_path)
+    rows = reproduce(small, 1, run_context(few_digits), tmp_path)
     names = [row["name"] for row in rows]
     by_name = dict(zip(names, rows, strict=True))
     assert names.index("D800-T20-omit3-tuning") < names.index("D800-T20-omit3-bias-held-out")
@@ -246,7 +246,7 @@ def test_a_run_that_diverges_is_kept_and_said_so(few_digits: MnistData, tmp_path
     hot = SMALL.student_training.model_copy(update={"learning_rate": 1e30, "clip_norm": None})
     rows = sweep(
         SMALL.model_copy(update={"student_training": hot}),
-        laboratory(few_digits), tmp_path, hidden_units=[8], temperatures=[4], seeds=1,
+        run_context(few_digits), tmp_path, hidden_units=[8], temperatures=[4], seeds=1,
     )  # fmt: skip
     diverged = [row["name"] for row in rows if row["diverged"]]
     assert diverged == ["D8-noKD", "D8-T4"]

@@ -19,13 +19,13 @@ torch.set_num_threads(1)
 from distillkit.workbench.workers.observer import Silent
 from distillkit.mnist.data.digits import make_stand_in
 from distillkit.mnist.protocols.protocol import REPORT_2025, NetworkSpec
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.sweep import sweep
 import pandas
 small = REPORT_2025.model_copy(update={"teacher": NetworkSpec(hidden_units=(32, 32))}).with_epochs(3)
 data = make_stand_in(n_train=300, n_test=200)
 print("ready", flush=True)
-sweep(small, Laboratory(data, "report-2025", False, torch.device("cpu"), "fp32", Silent()), Path(sys.argv[1]),
+sweep(small, RunContext(data, "report-2025", False, torch.device("cpu"), "fp32", Silent()), Path(sys.argv[1]),
       hidden_units=[8], temperatures=[2, 4], seeds=3)
 print("done", flush=True)
 """

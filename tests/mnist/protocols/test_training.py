@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from distillkit.losses import HardLabels, SoftTargets, WeightedSum, hinton
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.data.digits import MnistData, with_background
 from distillkit.mnist.jobs import job
 from distillkit.mnist.protocols.learning_rates import MomentumRamp, WarmUpAndFall
@@ -104,10 +104,10 @@ def test_a_stack_gives_what_one_by_one_gives(
     small = protocol.model_copy(
         update={"teacher": NetworkSpec(hidden_units=(16, 16), input_dropout=0.2, hidden_dropout=(0.5, 0.5))}
     ).with_epochs(3)
-    laboratory = Laboratory(few_digits, protocol.name, False, torch.device("cpu"), "fp32", Silent())
+    context = RunContext(few_digits, protocol.name, False, torch.device("cpu"), "fp32", Silent())
 
     def rows(name: str) -> list[dict[str, object]]:
-        return sweep(small, laboratory, tmp_path / name, hidden_units=[8], temperatures=[2.0, 8.0])
+        return sweep(small, context, tmp_path / name, hidden_units=[8], temperatures=[2.0, 8.0])
 
     together = rows("together")
     monkeypatch.setattr(job, "stacks_of", lambda cells, device: [[cell] for cell in cells])
@@ -124,8 +124,8 @@ def test_the_teacher_of_2012_never_has_longer_weights(few_digits: MnistData, tmp
     small = HINTON_2015.model_copy(
         update={"teacher": NetworkSpec(hidden_units=(16, 16)), "teacher_training": tight}
     ).model_copy(update={"student_training": REPORT_2025.student_training.model_copy(update={"epochs": 1})})
-    laboratory = Laboratory(few_digits, small.name, False, torch.device("cpu"), "fp32", Silent())
-    sweep(small, laboratory, tmp_path, hidden_units=[4], temperatures=[2.0])
+    context = RunContext(few_digits, small.name, False, torch.device("cpu"), "fp32", Silent())
+    sweep(small, context, tmp_path, hidden_units=[4], temperatures=[2.0])
     (file,) = (tmp_path / "teachers").glob("*.safetensors")
     for name, weights in load_file(file).items():
         if name.endswith("weight"):

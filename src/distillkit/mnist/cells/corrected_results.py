@@ -17,7 +17,7 @@ from distillkit.mnist.cells.cell import HELD_OUT, LABEL_FREE, TEST_TUNED, Cell, 
 from distillkit.mnist.cells.run_record import Kept, beside
 
 if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import Laboratory
+    from distillkit.mnist.cells.runs import RunContext
 
 
 def corrected_config(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -25,9 +25,9 @@ def corrected_config(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {**config, "name": f"{config['name']}-bias-{kind}", "correction": kind}
 
 
-def chosen_on_held_out(distiller: Distiller, cell: Cell, seed: int, laboratory: Laboratory) -> dict[str, Any]:
+def chosen_on_held_out(distiller: Distiller, cell: Cell, seed: int, context: RunContext) -> dict[str, Any]:
     """The shift that is best on the training cases that a run never saw."""
-    images, labels = laboratory.train(cell)
+    images, labels = context.train(cell)
     numbers = held_out(labels, seed).nonzero().flatten()
     errors = errors_by_shift(distiller.logits(images[numbers]), labels[numbers], cell.chooses_shift_of)
     return {
@@ -42,16 +42,16 @@ def corrected_results(
     distiller: Distiller,
     cell: Cell,
     line: Mapping[str, Any],
-    laboratory: Laboratory,
+    context: RunContext,
     held_out_shift: float | None,
 ) -> list[Kept]:
     """The run's results after each of the corrections that its cell asks for."""
     if cell.correction is None:
         return []
     classes = cell.correction.classes
-    images, labels = laboratory.test(cell)
+    images, labels = context.test(cell)
     logits = distiller.logits(images)
-    training_logits = distiller.logits(laboratory.train(cell)[0])
+    training_logits = distiller.logits(context.train(cell)[0])
     errors = errors_by_shift(logits, labels, classes)
     shifts = {TEST_TUNED: best_shift(errors)}
     if held_out_shift is not None:

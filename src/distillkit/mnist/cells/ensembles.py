@@ -13,7 +13,7 @@ from distillkit.mnist.cells.cell import Average, Cell
 from distillkit.mnist.cells.run_record import Kept, beside
 
 if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import Laboratory
+    from distillkit.mnist.cells.runs import RunContext
 
 
 def ensemble_id(members: Sequence[str], average: Average) -> dict[str, Any]:
@@ -29,11 +29,11 @@ def ensemble_config(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def ensemble_result(ensemble: nn.Module, cell: Cell, line: Mapping[str, Any], laboratory: Laboratory) -> Kept:
+def ensemble_result(ensemble: nn.Module, cell: Cell, line: Mapping[str, Any], context: RunContext) -> Kept:
     """What the ensemble that taught a cell's run does on the test set itself."""
-    images, labels = laboratory.test(cell)
+    images, labels = context.test(cell)
     # a Distiller for its evaluation alone: in batches, in the run's precision, without gradients
-    alone = Distiller(teacher=None, student=ensemble, loss=HardLabels(), precision=laboratory.precision)
+    alone = Distiller(teacher=None, student=ensemble, loss=HardLabels(), precision=context.precision)
     evaluation = metrics.evaluate_logits(alone.logits(images), labels)
     config = ensemble_config(line["config"])
     return beside(line, config, evaluation, correction=None, duration_s=0.0)

@@ -28,7 +28,7 @@ TeacherId = str | dict[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Laboratory:
+class RunContext:
     """What all runs of a job share."""
 
     data: MnistData
@@ -63,11 +63,11 @@ class Laboratory:
         return images.view(-1, 1, 28, 28).to(self.device)
 
 
-def run_config(cell: Cell, laboratory: Laboratory, teacher_id: TeacherId) -> dict[str, Any]:
+def run_config(cell: Cell, context: RunContext, teacher_id: TeacherId) -> dict[str, Any]:
     """The whole configuration of a cell's run, but for the seed."""
     return cell.config(
-        data=laboratory.data.sha256,
-        precision=laboratory.precision,
+        data=context.data.sha256,
+        precision=context.precision,
         teacher=teacher_id if cell.has_teacher else None,
     )
 
@@ -83,7 +83,7 @@ class Trained:
 def train_cells(
     cells: Sequence[Cell],
     seed: int,
-    laboratory: Laboratory,
+    context: RunContext,
     *,
     teacher: nn.Module | None = None,
     teacher_id: TeacherId = None,
@@ -94,24 +94,24 @@ def train_cells(
     Args:
         cells: What to train; of the same epochs and batch size.
         seed: Of initial values, order of the data and dropout.
-        laboratory: Data, device, precision.
+        context: Data, device, precision.
         teacher: The trained teacher of the cells that have one.
         teacher_id: The identity of what made the teacher.
         held_out_shift: The shift that a tuning run chose for the cells' correction.
     """
     began = time.perf_counter()
-    distillers = [distiller_for(cell, seed, laboratory, teacher) for cell in cells]
+    distillers = [distiller_for(cell, seed, context, teacher) for cell in cells]
     histories = fit_together(
         distillers,
-        laboratory.learnt_from(cells[0], seed),
+        context.learnt_from(cells[0], seed),
         epochs=cells[0].training.epochs,
         batch_size=cells[0].training.batch_size,
-        evaluate_on=laboratory.test(cells[0]),
+        evaluate_on=context.test(cells[0]),
         stack_size=len(cells),
     )
     each = (time.perf_counter() - began) / len(cells)
     return [
-        _trained(cell, seed, laboratory, distiller, history, each, teacher_id, held_out_shift)
+        _trained(cell, seed, context, distiller, history, each, teacher_id, held_out_shift)
         for cell, distiller, history in zip(cells, distillers, histories, strict=True)
     ]
 
@@ -119,7 +119,7 @@ def train_cells(
 def _trained(
     cell: Cell,
     seed: int,
-    laboratory: Laboratory,
+    context: RunContext,
     distiller: Distiller,
     history: pd.DataFrame | DivergenceError,
     seconds: float,
@@ -127,11 +127,11 @@ def _trained(
     held_out_shift: float | None,
 ) -> Trained:
     began = time.perf_counter()
-    config = run_config(cell, laboratory, teacher_id)
-    evaluation = distiller.evaluate(laboratory.test(cell))
+    config = run_config(cell, context, teacher_id)
+    evaluation = distiller.evaluate(context.test(cell))
     correction = None
     if cell.chooses_shift_of:
-        correction = chosen_on_held_out(distiller, cell, seed, laboratory)
+        correction = chosen_on_held_out(distiller, cell, seed, context)
     line = {
         "id": config_id(config, seed),
         "name": cell.name,
@@ -142,39 +142,39 @@ def _trained(
         "correction": correction,
         "diverged": isinstance(history, DivergenceError),
         "duration_s": round(seconds + time.perf_counter() - began, 3),
-        "environment": environment(laboratory.device, laboratory.precision),
-        "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
-        "protocol": laboratory.protocol,
-        "quick": laboratory.quick,
+        "environment": environment(context.device, context.precision),
+        "data": {"name": context.data.name, "sha256": context.data.sha256},
+        "protocol": context.protocol,
+        "quick": context.quick,
         "tuned_on_test": False,
     }
-    kept = corrected_results(distiller, cell, line, laboratory, held_out_shift)
+    kept = corrected_results(distiller, cell, line, context, held_out_shift)
     if cell.ensemble is not None and distiller.teacher is not None:
-        kept.append(ensemble_result(distiller.teacher, cell, line, laboratory))
+        kept.append(ensemble_result(distiller.teacher, cell, line, context))
     return Trained([*kept, Kept(line, as_bytes(evaluation.predictions))], distiller.student)
 
 
-def distiller_for(cell: Cell, seed: int, laboratory: Laboratory, teacher: nn.Module | None) -> Distiller:
+def distiller_for(cell: Cell, seed: int, context: RunContext, teacher: nn.Module | None) -> Distiller:
     """What trains a cell with a seed, before its first step."""
     training = cell.training
-    labels = laboratory.data.train_labels
+    labels = context.data.train_labels
     chosen = len(cell.transfer_set.select(len(labels), labels))
     steps = training.epochs * math.ceil(chosen / training.batch_size)
-    callbacks: list[Callback] = [_Watch(cell.name, seed, laboratory.observer)]
+    callbacks: list[Callback] = [_Watch(cell.name, seed, context.observer)]
     if training.max_squared_norm is not None:
         callbacks.append(MaxNorm(training.max_squared_norm))
     return Distiller(
         teacher=teacher if cell.has_teacher else None,
-        student=cell.network.build(cell.seed(seed)).to(laboratory.device),
+        student=cell.network.build(cell.seed(seed)).to(context.device),
         loss=cell.loss,
         transfer_set=cell.transfer_set,
         optimizer=training.build_optimizer,
         schedule=lambda optimizer: training.build_schedule(optimizer, steps),
         schedule_unit=training.schedule_unit,
         clip_norm=training.clip_norm,
-        precision=laboratory.precision,
-        compile=compile_mode(laboratory.device),
-        teacher_cache=laboratory.teacher_cache,
+        precision=context.precision,
+        compile=compile_mode(context.device),
+        teacher_cache=context.teacher_cache,
         callbacks=callbacks,
         seed=cell.seed(seed),
     )

@@ -28,7 +28,7 @@ from distillkit.mnist.protocols.training import AnyTraining
 from distillkit.workbench import config_id, environment
 
 if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import Laboratory, TeacherId
+    from distillkit.mnist.cells.runs import RunContext, TeacherId
 
 WIDTH, NARROW_WIDTH = 800, 30
 """Units a layer of the students, and of the nets of the specialists."""
@@ -55,7 +55,7 @@ class ExperimentResult:
 
 
 def experiment_config(
-    name: str, protocol: Protocol, laboratory: Laboratory, teacher_id: TeacherId
+    name: str, protocol: Protocol, context: RunContext, teacher_id: TeacherId
 ) -> dict[str, Any]:
     """All that an experiment's result depends on but for the seed, as plain data.
 
@@ -64,7 +64,7 @@ def experiment_config(
     Args:
         name: Of `suite.EXPERIMENTS`.
         protocol: The settings; the students' epochs are those of `plan.epochs_of`.
-        laboratory: Data and precision.
+        context: Data and precision.
         teacher_id: The identity of the run that made the teacher; not looked at where there is none.
     """
     settings = {
@@ -74,8 +74,8 @@ def experiment_config(
         "name": name,
         **settings,
         "background": protocol.background,
-        "data": laboratory.data.sha256,
-        "precision": laboratory.precision,
+        "data": context.data.sha256,
+        "precision": context.precision,
         "teacher": teacher_id if has_teacher(name) else None,
     }
     if name in _AT_A_STUDENT:
@@ -93,7 +93,7 @@ def run_experiment(
     name: str,
     protocol: Protocol,
     seed: int,
-    laboratory: Laboratory,
+    context: RunContext,
     teacher: nn.Module | None,
     teacher_id: TeacherId,
     *,
@@ -106,10 +106,10 @@ def run_experiment(
 
     Args:
         name: Of `suite.EXPERIMENTS`, or of `plan.experiment_names`.
-        protocol: The settings; shortened where the laboratory is quick.
+        protocol: The settings; shortened where the context is quick.
         seed: Of everything that is drawn.
-        laboratory: Data, device, precision.
-        teacher: Trained with this seed, on the laboratory's device; None where `plan.has_teacher` is False.
+        context: Data, device, precision.
+        teacher: Trained with this seed, on the context's device; None where `plan.has_teacher` is False.
         teacher_id: The identity of the run that made it.
         watch: Told of each student's training, one after the other or, of a stack, side by side.
 
@@ -118,8 +118,8 @@ def run_experiment(
             epochs and the experiment cannot do with that.
     """
     began = time.perf_counter()
-    config = experiment_config(name, protocol, laboratory, teacher_id)
-    found = _bench(name, protocol, seed, laboratory, teacher, watch).run(name)
+    config = experiment_config(name, protocol, context, teacher_id)
+    found = _bench(name, protocol, seed, context, teacher, watch).run(name)
     line = {
         "id": config_id(config, seed),
         "name": name,
@@ -128,10 +128,10 @@ def run_experiment(
         "found": found.numbers,
         "diverged": _diverged(found.numbers),
         "duration_s": round(time.perf_counter() - began, 3),
-        "environment": environment(laboratory.device, laboratory.precision),
-        "data": {"name": laboratory.data.name, "sha256": laboratory.data.sha256},
-        "protocol": laboratory.protocol,
-        "quick": laboratory.quick,
+        "environment": environment(context.device, context.precision),
+        "data": {"name": context.data.name, "sha256": context.data.sha256},
+        "protocol": context.protocol,
+        "quick": context.quick,
         "tuned_on_test": False,
     }
     return ExperimentResult(line, found.predictions)
@@ -157,7 +157,7 @@ def _bench(
     name: str,
     protocol: Protocol,
     seed: int,
-    laboratory: Laboratory,
+    context: RunContext,
     teacher: nn.Module | None,
     watch: Sequence[Callback],
 ) -> Bench:
@@ -165,15 +165,15 @@ def _bench(
         Recipe(
             protocol.student(width),
             _training(name, protocol),
-            laboratory.precision,
-            laboratory.device,
-            teacher_cache=laboratory.teacher_cache,
+            context.precision,
+            context.device,
+            teacher_cache=context.teacher_cache,
             watch=watch,
         )
         for width in (WIDTH, NARROW_WIDTH)
     )
     # the images are the same for students of any width
-    train, test = laboratory.train(_narrow_cell(protocol)), laboratory.test(_narrow_cell(protocol))
+    train, test = context.train(_narrow_cell(protocol)), context.test(_narrow_cell(protocol))
     epochs = epochs_of(name, protocol)
     updates = recipe.updates(len(train[1]), epochs)
     return Bench(teacher, recipe, narrow, train, test, seed=seed, epochs=epochs, updates=updates)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from distillkit import TeacherCache, fit_together
 from distillkit.errors import DivergenceError
 from distillkit.mnist.cells.cell import Cell
-from distillkit.mnist.cells.runs import Laboratory, distiller_for
+from distillkit.mnist.cells.runs import RunContext, distiller_for
 from distillkit.transfer_sets import Full
 from distillkit.workbench.workers.observer import Silent
 
@@ -29,13 +29,13 @@ class Estimates:
     or has other work, and the one pass of a teacher over its transfer set.
 
     Args:
-        laboratory: Data, device and precision of the runs.
+        context: Data, device and precision of the runs.
         teacher: Any network of the teacher's architecture; it may be untrained.
     """
 
-    def __init__(self, laboratory: Laboratory, teacher: nn.Module) -> None:
-        self._laboratory = replace(laboratory, observer=Silent(), teacher_cache=TeacherCache())
-        self._teacher = teacher.to(laboratory.device)
+    def __init__(self, context: RunContext, teacher: nn.Module) -> None:
+        self._laboratory = replace(context, observer=Silent(), teacher_cache=TeacherCache())
+        self._teacher = teacher.to(context.device)
         self._found: dict[Hashable, tuple[float, float]] = {}
 
     def seconds(self, cells: Sequence[Cell]) -> float:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from distillkit import Callback, Distiller
-from distillkit.mnist.cells.runs import Laboratory, TeacherId, run_name
+from distillkit.mnist.cells.runs import RunContext, TeacherId, run_name
 from distillkit.mnist.experiments.plan import has_teacher
 from distillkit.mnist.experiments.runs import ExperimentResult, costs_like, experiment_config, run_experiment
 from distillkit.mnist.jobs.run_ids import Identities
-from distillkit.mnist.jobs.teachers import TaughtBy, Teachers
+from distillkit.mnist.jobs.teachers import Teachers, TeacherSpec
 from distillkit.mnist.jobs.units import Costs
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.workbench import ResultStore, config_id
@@ -25,17 +25,17 @@ class RunExperiment:
     name: str
     protocol: Protocol
     seed: int
-    taught_by: TaughtBy | None
+    taught_by: TeacherSpec | None
     teacher_id: TeacherId
 
-    def __call__(self, laboratory: Laboratory, teachers: Teachers) -> ExperimentResult:
+    def __call__(self, context: RunContext, teachers: Teachers) -> ExperimentResult:
         """Run it; its teacher's file is there."""
-        watch = _Watch(self.name, self.protocol, self.seed, laboratory)
+        watch = _Watch(self.name, self.protocol, self.seed, context)
         return run_experiment(
             self.name,
             self.protocol,
             self.seed,
-            laboratory,
+            context,
             None if self.taught_by is None else teachers.network(self.taught_by),
             self.teacher_id,
             watch=[watch],
@@ -50,16 +50,16 @@ class ExperimentUnit:
         protocol: The settings.
         seed: Of everything that is drawn.
         identities: Of the job's runs.
-        laboratory: Data, device, precision.
+        context: Data, device, precision.
     """
 
     def __init__(
-        self, name: str, protocol: Protocol, seed: int, identities: Identities, laboratory: Laboratory
+        self, name: str, protocol: Protocol, seed: int, identities: Identities, context: RunContext
     ) -> None:
         taught_by = identities.seeds_teacher(seed) if has_teacher(name) else None
         teacher_id = None if taught_by is None else next(iter(taught_by.ids))
         self._task = RunExperiment(name, protocol, seed, taught_by, teacher_id)
-        self._id = config_id(experiment_config(name, protocol, laboratory, teacher_id), seed)
+        self._id = config_id(experiment_config(name, protocol, context, teacher_id), seed)
         self._like = costs_like(name, protocol)
         self.runs = (run_name(name, seed),)
         self.epochs = 1 if self._like is None else self._like.training.epochs
@@ -95,12 +95,12 @@ class _Watch(Callback):
 
     only_watches = True
 
-    def __init__(self, name: str, protocol: Protocol, seed: int, laboratory: Laboratory) -> None:
-        self._run, self._observer = run_name(name, seed), laboratory.observer
+    def __init__(self, name: str, protocol: Protocol, seed: int, context: RunContext) -> None:
+        self._run, self._observer = run_name(name, seed), context.observer
         like = costs_like(name, protocol)
         self._epochs = 1 if like is None else like.training.epochs
         batch_size = 1 if like is None else like.training.batch_size
-        self._steps_an_epoch = math.ceil(len(laboratory.data.train_labels) / batch_size)
+        self._steps_an_epoch = math.ceil(len(context.data.train_labels) / batch_size)
         self._made = 0
 
     def on_step_end(self, distiller: Distiller, step: int) -> None:

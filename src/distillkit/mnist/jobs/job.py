@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from distillkit.mnist.cells.cell import Cell, tuning_cell
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.cells.stacks import stacks_of
 from distillkit.mnist.jobs.concurrency import number_that_ends_first, ready
 from distillkit.mnist.jobs.estimate import Estimates
@@ -32,7 +32,7 @@ def run_job(
     teacher_of: Callable[[int], Cell],
     stages_of: Callable[[int], Stages],
     seeds: int,
-    laboratory: Laboratory,
+    context: RunContext,
     store: ResultStore,
     *,
     further: Further = lambda seed, identities: (),
@@ -43,56 +43,56 @@ def run_job(
         teacher_of: The teacher of a seed's cells, one of them where any has a teacher.
         stages_of: The cells of a seed, in stages.
         seeds: The seeds are 0 to `seeds` − 1.
-        laboratory: Data, device, precision, how many units go on at once and who watches.
+        context: Data, device, precision, how many units go on at once and who watches.
         store: Opened for writing.
         further: What a seed has beside its cells, after all of them.
     """
-    plan = _plan(teacher_of, [stages_of(seed) for seed in range(seeds)], laboratory, further)
-    job = _Job(plan, laboratory, store)
+    plan = _plan(teacher_of, [stages_of(seed) for seed in range(seeds)], context, further)
+    job = _Job(plan, context, store)
     # of the whole plan, so that what is left of a job runs on as many threads, and gives the same numbers
-    number = min(_number(plan, laboratory), len(plan))
+    number = min(_number(plan, context), len(plan))
     threads = threads_each(number)
     todo = job.todo()
     with cpu_threads(threads):
-        costs = job.costs(Estimates(laboratory, teacher_of(0).network.build(0)))
+        costs = job.costs(Estimates(context, teacher_of(0).network.build(0)))
         at_once = min(number, len(todo)) if sum(costs.values()) >= SECONDS_THAT_PAY else 1
-        laboratory.observer.planned(costs, job.finished(), at_once)
+        context.observer.planned(costs, job.finished(), at_once)
         if at_once <= 1:
             job.one_by_one(todo)
     if at_once > 1:
-        with Workers(InAProcess(laboratory, job.teachers.folder), number=at_once, threads=threads) as workers:
+        with Workers(InAProcess(context, job.teachers.folder), number=at_once, threads=threads) as workers:
             job.side_by_side(todo, workers)
     return store.results
 
 
 def _plan(
-    teacher_of: Callable[[int], Cell], by_seed: Sequence[Stages], laboratory: Laboratory, further: Further
+    teacher_of: Callable[[int], Cell], by_seed: Sequence[Stages], context: RunContext, further: Further
 ) -> list[Unit]:
     """The units, stage by stage."""
     members = [[cell for stage in stages for cell in stage if cell.is_member] for stages in by_seed]
-    identities = Identities(teacher_of, members.__getitem__, laboratory)
+    identities = Identities(teacher_of, members.__getitem__, context)
     stacks = [
         StackUnit(cells, seed, identities)
         for stages in zip(*by_seed, strict=True)
         for seed, stage in enumerate(stages)
-        for cells in stacks_of(_with_tuning(stage, seed), laboratory.device)
+        for cells in stacks_of(_with_tuning(stage, seed), context.device)
     ]
     return [*stacks, *(unit for seed in range(len(by_seed)) for unit in further(seed, identities))]
 
 
-def _number(plan: Sequence[Unit], laboratory: Laboratory) -> int:
-    """How many units go on side by side, unless the laboratory says."""
-    if laboratory.at_once is not None:
-        return laboratory.at_once
-    return number_that_ends_first(plan, settle_workers(laboratory.device), torch.get_num_threads())
+def _number(plan: Sequence[Unit], context: RunContext) -> int:
+    """How many units go on side by side, unless the context says."""
+    if context.at_once is not None:
+        return context.at_once
+    return number_that_ends_first(plan, settle_workers(context.device), torch.get_num_threads())
 
 
 class _Job:
     """The units of a job, which of them are done, and how the others are."""
 
-    def __init__(self, plan: Sequence[Unit], laboratory: Laboratory, store: ResultStore) -> None:
-        self._plan, self._laboratory, self._store = plan, laboratory, store
-        self.teachers = Teachers(store.folder / "teachers", laboratory.device)
+    def __init__(self, plan: Sequence[Unit], context: RunContext, store: ResultStore) -> None:
+        self._plan, self._laboratory, self._store = plan, context, store
+        self.teachers = Teachers(store.folder / "teachers", context.device)
 
     def todo(self) -> list[Unit]:
         """What is trained, in the order of the plan: what has no results, and teachers that it lacks."""

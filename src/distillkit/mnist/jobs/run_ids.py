@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from distillkit.mnist.cells.cell import Cell
 from distillkit.mnist.cells.ensembles import ensemble_id
-from distillkit.mnist.cells.runs import Laboratory, TeacherId, run_config
-from distillkit.mnist.jobs.teachers import TaughtBy
+from distillkit.mnist.cells.runs import RunContext, TeacherId, run_config
+from distillkit.mnist.jobs.teachers import TeacherSpec
 from distillkit.workbench import config_id
 
 
@@ -17,16 +17,16 @@ class Identities:
     Args:
         teacher_of: The teacher of a seed's cells.
         members_of: The nets of a seed's ensemble, in their order.
-        laboratory: Of the runs.
+        context: Of the runs.
     """
 
     def __init__(
         self,
         teacher_of: Callable[[int], Cell],
         members_of: Callable[[int], Sequence[Cell]],
-        laboratory: Laboratory,
+        context: RunContext,
     ) -> None:
-        self._teacher_of, self._members_of, self._laboratory = teacher_of, members_of, laboratory
+        self._teacher_of, self._members_of, self._laboratory = teacher_of, members_of, context
         self._known: dict[tuple[str, int], str] = {}
 
     def run(self, cell: Cell, seed: int) -> str:
@@ -41,18 +41,18 @@ class Identities:
         """Whether others may learn from a cell's network."""
         return cell.is_member or cell == self._teacher_of(seed)
 
-    def seeds_teacher(self, seed: int) -> TaughtBy:
+    def seeds_teacher(self, seed: int) -> TeacherSpec:
         """The teacher of a seed."""
         cell = self._teacher_of(seed)
-        return TaughtBy(((self.run(cell, seed), cell),))
+        return TeacherSpec(((self.run(cell, seed), cell),))
 
-    def taught_by(self, cell: Cell, seed: int) -> TaughtBy | None:
+    def taught_by(self, cell: Cell, seed: int) -> TeacherSpec | None:
         """Who teaches a cell; `None` where it has no teacher."""
         if not cell.has_teacher:
             return None
         if cell.ensemble is None:
             return self.seeds_teacher(seed)
-        return TaughtBy(tuple((self.run(net, seed), net) for net in self._members_of(seed)), cell.ensemble)
+        return TeacherSpec(tuple((self.run(net, seed), net) for net in self._members_of(seed)), cell.ensemble)
 
     def teacher(self, cell: Cell, seed: int) -> TeacherId:
         """The identity of a cell's teacher, as its configuration has it."""

@@ -13,9 +13,9 @@ from distillkit.mnist.cells.cell import BiasCorrection, Cell, tuning_cell
 from distillkit.mnist.cells.corrected_results import corrected_config
 from distillkit.mnist.cells.ensembles import ensemble_config
 from distillkit.mnist.cells.run_record import Kept
-from distillkit.mnist.cells.runs import Laboratory, TeacherId, run_name, train_cells
+from distillkit.mnist.cells.runs import RunContext, TeacherId, run_name, train_cells
 from distillkit.mnist.jobs.run_ids import Identities
-from distillkit.mnist.jobs.teachers import TaughtBy, Teachers
+from distillkit.mnist.jobs.teachers import Teachers, TeacherSpec
 from distillkit.mnist.jobs.units import Costs
 from distillkit.workbench import ResultStore, config_id
 
@@ -36,7 +36,7 @@ class TrainCells:
 
     cells: tuple[Cell, ...]
     seed: int
-    taught_by: TaughtBy | None
+    taught_by: TeacherSpec | None
     """The teacher of those cells that have one."""
     teacher_id: TeacherId
     """Its identity in their configurations."""
@@ -45,12 +45,12 @@ class TrainCells:
     teaches: tuple[bool, ...]
     """Of each cell whether others will learn from it."""
 
-    def __call__(self, laboratory: Laboratory, teachers: Teachers) -> list[Done]:
+    def __call__(self, context: RunContext, teachers: Teachers) -> list[Done]:
         """Train them; their teachers' files are there."""
         trained = train_cells(
             self.cells,
             self.seed,
-            laboratory,
+            context,
             teacher=None if self.taught_by is None else teachers.network(self.taught_by),
             teacher_id=self.teacher_id,
             held_out_shift=self.held_out_shift,

@@ -16,7 +16,7 @@ from distillkit.workbench import write_atomically
 
 
 @dataclass(frozen=True)
-class TaughtBy:
+class TeacherSpec:
     """Who teaches: one trained network, or several of which something is averaged."""
 
     nets: tuple[tuple[str, Cell], ...]
@@ -41,7 +41,7 @@ class Teachers:
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.folder, self._device = folder, device
         # one object for all that it teaches, so that its answers are asked for once
-        self._there: dict[TaughtBy, nn.Module] = {}
+        self._there: dict[TeacherSpec, nn.Module] = {}
 
     def has(self, run: str) -> bool:
         """Whether the network of this run is kept."""
@@ -52,7 +52,7 @@ class Teachers:
         write_atomically(self._file(run), save(dict(weights)))
         self._there = {teacher: net for teacher, net in self._there.items() if run not in teacher.ids}
 
-    def network(self, taught_by: TaughtBy) -> nn.Module:
+    def network(self, taught_by: TeacherSpec) -> nn.Module:
         """The network that teaches; its files are there."""
         if taught_by not in self._there:
             nets = [self._read(run, cell) for run, cell in taught_by.nets]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from distillkit.mnist.cells.cell import Cell
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.jobs.teachers import Teachers
 from distillkit.workbench import ResultStore
 
@@ -14,7 +14,7 @@ from distillkit.workbench import ResultStore
 class Task(Protocol):
     """What is done for a unit, here or in another process: it can be pickled."""
 
-    def __call__(self, laboratory: Laboratory, teachers: Teachers) -> Any:
+    def __call__(self, context: RunContext, teachers: Teachers) -> Any:
         """Do it; what comes of it can be pickled, too."""
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from distillkit.mnist.cells.runs import Laboratory
+from distillkit.mnist.cells.runs import RunContext
 from distillkit.mnist.jobs.teachers import Teachers
 from distillkit.mnist.jobs.units import Task
 from distillkit.workbench.workers.observer import Silent
@@ -23,12 +23,12 @@ class InAProcess:
     """Does tasks in a worker: `distillkit.workbench.workers.processes.Work`.
 
     Args:
-        laboratory: As in the parent; who watches is told from afar.
+        context: As in the parent; who watches is told from afar.
         folder: Of the teachers.
     """
 
-    def __init__(self, laboratory: Laboratory, folder: Path) -> None:
-        self._laboratory, self._folder = replace(laboratory, observer=Silent()), folder
+    def __init__(self, context: RunContext, folder: Path) -> None:
+        self._laboratory, self._folder = replace(context, observer=Silent()), folder
 
     def __call__(self, task: Task, tell: Tell) -> Any:
         """Do a task; what is told is the name of an `Observer`'s method, and its arguments."""

@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,35 @@ PUBLIC = {
 }
 """The modules that a user imports from; those of `distillkit.workbench` beside them."""
 
+ENGINE_FLOORS = (
+    ("arguments", "trees", "torch_internals"),
+    ("forward", "data"),
+    ("checks", "callbacks"),
+    ("teacher", "update"),
+    ("loop",),
+    ("distiller",),
+    ("stack",),
+)
+"""The rooms of the engine, the lowest floor first: a room imports those on the floors below it."""
+
+MNIST_FLOORS = (
+    ("data",),
+    ("protocols",),
+    ("drawing", "cells"),
+    ("experiments",),
+    ("jobs", "judging"),
+    ("reporting",),
+    ("verifying",),
+    ("plan",),
+    ("reproduction", "sweep"),
+)
+"""The rooms of the reproduction, in the same way."""
+
+MOST_ROOMS = {"engine": 12, "mnist": 14}
+"""How many files and folders stand side by side at the top of a part."""
+
+IMPORTS = (ast.Import, ast.ImportFrom)
+
 OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 """Names with an underscore that Python made public."""
 
@@ -116,16 +146,25 @@ def files(part: str = "") -> list[Path]:
 
 def imports(part: str = "") -> list[Import]:
     """Everything that a part imports, at the top, inside functions and for type checkers alike."""
+    return [each for file in files(part) for each in imports_of(file)]
+
+
+def imports_of(file: Path) -> list[Import]:
+    """Everything that a file imports."""
     found = []
-    for file in files(part):
-        name = str(file.relative_to(SOURCE))
-        for node in ast.walk(tree(file)):
-            if isinstance(node, ast.Import):
-                found += [Import(name, node.lineno, alias.name, "") for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{name}:{node.lineno} imports relatively; write the whole name"
-                found += [Import(name, node.lineno, node.module or "", alias.name) for alias in node.names]
+    name = str(file.relative_to(SOURCE))
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            found += [Import(name, node.lineno, alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}:{node.lineno} imports relatively; write the whole name"
+            found += [Import(name, node.lineno, node.module or "", alias.name) for alias in node.names]
     return found
+
+
+def module_of(file: Path) -> str:
+    """The dotted name that a file is imported by."""
+    return ".".join(("distillkit", *file.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
 
 
 def test_every_part_has_a_layer() -> None:
@@ -143,6 +182,61 @@ def test_imports_point_down(part: str) -> None:
             continue
         down = LAYER[each.part] < LAYER[part]
         assert down or (part, each.part) in SAME_LAYER, f"{each}: not below"
+
+
+@pytest.mark.parametrize(("part", "floors"), [("engine", ENGINE_FLOORS), ("mnist", MNIST_FLOORS)])
+def test_rooms_stand_on_floors(part: str, floors: tuple[tuple[str, ...], ...]) -> None:
+    """Inside a part too imports point down: a room imports itself and the floors below it."""
+    floor = {room: number for number, rooms in enumerate(floors) for room in rooms}
+    rooms = {path.stem for path in (SOURCE / part).iterdir() if path.suffix == ".py" or path.is_dir()}
+    rooms -= {"__init__", "__pycache__"}
+    assert rooms == set(floor), "a new room is given its floor here"
+    assert len(rooms) <= MOST_ROOMS[part]
+    for each in imports(part):
+        below = each.module.split(".")[2:3] or [each.name]
+        room = Path(each.file).parts[1].removesuffix(".py")
+        if each.part != part or room == "__init__":
+            continue
+        assert below[0] == room or floor[below[0]] < floor[room], f"{each}: not below"
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({file.parent for file in SOURCE.rglob("*.py")}), ids=lambda one: one.name
+)
+def test_every_package_says_what_belongs_there(folder: Path) -> None:
+    """The `__init__` of a package has a sentence about what is in it."""
+    assert ast.get_docstring(tree(folder / "__init__.py"))
+
+
+def test_no_circle_of_imports() -> None:
+    """No module imports itself by way of others, for type checkers and inside functions neither."""
+    arrows: dict[str, set[str]] = {module_of(file): set() for file in files()}
+    for file in files():
+        for each in imports_of(file):
+            for target in (f"{each.module}.{each.name}", each.module):
+                if target in arrows:
+                    arrows[module_of(file)].add(target)
+                    break
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
+def test_imports_inside_functions_say_why(file: Path) -> None:
+    """They stand there for a quick start, or because only an extra brings what is imported."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for function in ast.walk(tree(file)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for block in ast.walk(function):
+            before: ast.stmt | None = None
+            for node in getattr(block, "body", []) if isinstance(block, ast.stmt) else []:
+                if isinstance(node, IMPORTS) and not isinstance(before, IMPORTS):
+                    above = lines[node.lineno - 2].strip()
+                    assert above.startswith("# imported here"), f"{file.name}:{node.lineno} says no reason"
+                before = node
 
 
 def test_engine_knows_no_concrete_policy() -> None:

@@ -14,13 +14,9 @@ from distillkit import Callback, Distiller, Ensemble, losses, transfer_sets
 from distillkit.engine.data.seeds import epoch_order, epoch_seed
 from distillkit.engine.forward.dropout import cheap_masks, plain_dropouts
 from distillkit.errors import ConfigurationError
+from optimizers import sgd
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
-
-
-def sgd(parameters):
-    """The optimiser of these tests."""
-    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
 
 
 def run(net, data, *, epochs=3, **settings):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional import distillation_kl, logit_matching
+from references import softened
 
 TEMPERATURES = (1, 2, 4, 10, 20, 50)
 
@@ -18,12 +19,6 @@ TEMPERATURES = (1, 2, 4, 10, 20, 50)
 def logits(seed: int, shape: tuple[int, ...] = (8, 10), sd: float = 3.0) -> Tensor:
     """Logits of a standard deviation, float64."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * sd
-
-
-def softened(row: list[float], temperature: float) -> list[float]:
-    """The softmax of a row at a temperature, in Python alone."""
-    powers = [math.exp(value / temperature) for value in row]
-    return [power / math.fsum(powers) for power in powers]
 
 
 def double_loop(student: Tensor, teacher: Tensor, temperature: float) -> float:

@@ -13,14 +13,9 @@ from distillkit.errors import ConfigurationError
 from distillkit.functional import distillation_kl, generalized_jsd, reverse_kl
 from distillkit.losses import GeneralizedJSD
 from distillkit.typing import Outputs
+from references import softened
 
 STUDENT, TEACHER = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
-
-
-def softened(row: list[float], temperature: float) -> list[float]:
-    """The softmax of a row at a temperature, in Python alone."""
-    powers = [math.exp(value / temperature) for value in row]
-    return [power / math.fsum(powers) for power in powers]
 
 
 def jsd(student: Tensor, teacher: Tensor, share: float, temperature: float = 1.0) -> Tensor:

@@ -11,14 +11,9 @@ from torch import Tensor
 from distillkit.errors import ConfigurationError
 from distillkit.losses import MLKD, SoftTargets
 from distillkit.typing import Outputs
+from references import softened
 
 STUDENT, TEACHER = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
-
-
-def softened(row: list[float], temperature: float) -> list[float]:
-    """The softmax of a row at a temperature, in Python alone."""
-    powers = [math.exp(value / temperature) for value in row]
-    return [power / math.fsum(powers) for power in powers]
 
 
 def levels(student: Tensor, teacher: Tensor, temperature: float) -> tuple[float, float, float]:

@@ -12,15 +12,10 @@ from distillkit.errors import ConfigurationError
 from distillkit.functional import decoupled_kl
 from distillkit.losses import NKD
 from distillkit.typing import Outputs
+from references import softened
 
 STUDENT, TEACHER = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
 LABELS = torch.tensor([0, 4, 2, 2, 1, 3])
-
-
-def softened(row: list[float], temperature: float) -> list[float]:
-    """The softmax of a row at a temperature, in Python alone."""
-    powers = [math.exp(value / temperature) for value in row]
-    return [power / math.fsum(powers) for power in powers]
 
 
 def value(loss: NKD, student: torch.Tensor = STUDENT, teacher: torch.Tensor = TEACHER) -> float:

@@ -11,14 +11,9 @@ from distillkit.errors import ConfigurationError
 from distillkit.functional import distillation_kl, top_k_kl
 from distillkit.losses import SoftTargets, TopKSoftTargets
 from distillkit.typing import Outputs
+from references import softened
 
 STUDENT, TEACHER = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
-
-
-def softened(row: list[float], temperature: float) -> list[float]:
-    """The softmax of a row at a temperature, in Python alone."""
-    powers = [math.exp(value / temperature) for value in row]
-    return [power / math.fsum(powers) for power in powers]
 
 
 def value(k: int, temperature: float = 1.0, student: torch.Tensor = STUDENT) -> float:

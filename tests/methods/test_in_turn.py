@@ -12,14 +12,10 @@ import torch
 from distillkit import Callback, Distiller, Ensemble, MeanTeacher, fit_in_turn, losses
 from distillkit.errors import ConfigurationError, DivergenceError
 from distillkit.typing import Outputs
+from optimizers import sgd
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 AGAIN = losses.SoftTargets(temperature=1)
-
-
-def sgd(parameters):
-    """The optimiser of these tests."""
-    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
 
 
 def generations(networks, **settings):

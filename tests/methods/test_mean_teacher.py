@@ -12,13 +12,9 @@ from torch import nn
 from distillkit import Distiller, Ensemble, MeanTeacher, TeacherCache, fit_together, losses
 from distillkit.engine.data.seeds import epoch_order
 from distillkit.errors import ConfigurationError
+from optimizers import sgd
 
 HINTON = losses.hinton(temperature=2, hard_label_weight=0.25)
-
-
-def sgd(parameters):
-    """The optimiser of these tests."""
-    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
 
 
 def taught(student, *, decay=0.9, loss=HINTON, **settings):

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 import torch
 
 from distillkit.engine.stack.losses import MembersLoss, members_alike
 from distillkit.typing import Outputs
+from loss_examples import STACKED
 
 
-def contract() -> ModuleType:
-    """The contract tests, which importlib mode does not put on the path."""
-    file = Path(__file__).parents[2] / "losses" / "test_contract.py"
-    spec = importlib.util.spec_from_file_location("contract_of_losses", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-EXAMPLES = {
-    kind: stacked
-    for kind, examples in contract().ON_LOGITS.items()
-    if (stacked := [one for one in examples if not (one.learns or one.schedules() or one.teacher_layers)])
-}
-"""Students whose loss looks at layers, learns something itself or follows schedules are not stacked."""
-
-
-@pytest.mark.parametrize("kind", EXAMPLES)
+@pytest.mark.parametrize("kind", STACKED)
 def test_every_kind_is_mapped(kind: str) -> None:
     """None falls back to one after the other; values and gradients are each student's own.
 
     A loss that relates the examples of a batch relates those of its own student.
     """
-    losses = EXAMPLES[kind] * 2
+    losses = STACKED[kind] * 2
     generator = torch.Generator().manual_seed(0)
     for group in members_alike(losses, [True] * len(losses), [("loss",)] * len(losses)):
         members = len(group.losses)

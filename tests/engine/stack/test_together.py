@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -14,6 +12,7 @@ from torch import nn
 from distillkit import Callback, Distiller, MaxNorm, fit_together, losses, transfer_sets
 from distillkit.engine.stack import together as together_module
 from distillkit.errors import ConfigurationError, DivergenceError
+from loss_examples import STACKED
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 RTOL, ATOL = 1e-4, 1e-5
@@ -116,22 +115,6 @@ def plain(*, student, teacher, labels):
     return torch.nn.functional.mse_loss(student.logits, teacher.logits)
 
 
-def contract_examples():
-    """The examples from the contract tests, which importlib mode does not put on the path.
-
-    Of every kind of which one can be stacked: a loss that looks at layers or learns something itself cannot.
-    """
-    file = Path(__file__).parents[2] / "losses" / "test_contract.py"
-    spec = importlib.util.spec_from_file_location("contract_of_losses", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {
-        kind: examples
-        for kind, examples in module.ON_LOGITS.items()
-        if not all(one.learns or one.schedules() or one.teacher_layers for one in examples)
-    }
-
-
 LOSSES = {
     "soft targets": [losses.SoftTargets(temperature=T) for T in (1, 4, 20)],
     "hard labels": [losses.HardLabels()] * 3,
@@ -169,10 +152,10 @@ def test_every_loss(net, data, chosen):
     assert_trained_alike(net, data, chosen)
 
 
-@pytest.mark.parametrize("kind", contract_examples())
+@pytest.mark.parametrize("kind", STACKED)
 def test_every_kind(net, data, kind):
     """The contract's examples of a kind, those of one signature mapped with their numbers, each twice."""
-    assert_trained_alike(net, data, contract_examples()[kind] * 2)
+    assert_trained_alike(net, data, STACKED[kind] * 2)
 
 
 def assert_trained_alike(net, data, chosen):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -20,21 +18,12 @@ from distillkit.schedules import Linear
 from distillkit.testing.case import case_for, made, said, taught
 from distillkit.testing.case import logits as two_sides
 from distillkit.typing import Outputs
+from loss_examples import EVERY, VARIANTS
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 
 
-def contract() -> Any:
-    """The contract tests, which importlib mode does not put on the path."""
-    file = Path(__file__).parents[2] / "losses" / "test_contract.py"
-    spec = importlib.util.spec_from_file_location("contract_of_losses", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CONTRACT = contract()
-MEANS = [one for one in (*CONTRACT.EVERY, *CONTRACT.VARIANTS) if one.is_mean_over_examples]
+MEANS = [one for one in (*EVERY, *VARIANTS) if one.is_mean_over_examples]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -14,6 +14,20 @@ Logits: TypeAlias = "Tensor"
 
 Labels: TypeAlias = "Tensor"
 """True classes, `[...]`, int64 in `[0, classes)`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some examples, as the data give them and a transfer set shows them."""
+
+    inputs: Any
+    """A tensor, `[batch, ...]`, or a mapping of such tensors by name."""
+    labels: Labels | None = None
+    """`[batch]`, or `[batch, ...]` where an example has labels at many positions."""
+    indices: Tensor | None = None
+    """The numbers of the examples in the data set, `[batch]`, int64."""
+    weights: Tensor | None = None
+    """The weights of the examples, `[batch]`, ≥ 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ import torch
 
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import Chain, Fraction, Full, Jitter, OmitClasses, OnlyClasses, Unlabelled
+from views import inputs_seen
 
 LABELS = torch.randint(10, (400,), generator=torch.Generator().manual_seed(0))
 
@@ -31,8 +32,8 @@ def test_views_what_doing_it_by_hand_views() -> None:
     images = torch.rand(6, 1, 9, 9)
     numbers = torch.tensor([5, 0, 399, 7, 7, 12])
     one, other = Jitter(pixels=1, seed=1), Jitter(pixels=2, seed=2)
-    by_hand = other.view(one.view(images, epoch=2, indices=numbers), epoch=2, indices=numbers)
-    found = Chain(parts=[one, OmitClasses(classes=[3]), other]).view(images, epoch=2, indices=numbers)
+    by_hand = inputs_seen(other, inputs_seen(one, images, epoch=2, indices=numbers), epoch=2, indices=numbers)
+    found = inputs_seen(Chain(parts=[one, OmitClasses(classes=[3]), other]), images, epoch=2, indices=numbers)
     assert torch.equal(found, by_hand)
 
 

@@ -16,6 +16,7 @@ from distillkit.transfer_sets import (
     TransferSet,
     Unlabelled,
 )
+from views import inputs_seen
 
 EXAMPLES: dict[str, list[TransferSet]] = {
     "chain": [
@@ -62,11 +63,11 @@ def test_deterministic_whatever_torch_did_before(transfer_set: TransferSet) -> N
     state, numbers = torch.random.get_rng_state(), torch.arange(500)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        first = transfer_set.select(500, LABELS), transfer_set.view(IMAGES, epoch=3, indices=numbers)
+        first = transfer_set.select(500, LABELS), inputs_seen(transfer_set, IMAGES, epoch=3, indices=numbers)
         torch.manual_seed(2)
-        again = transfer_set.select(500, LABELS), transfer_set.view(IMAGES, epoch=3, indices=numbers)
+        again = transfer_set.select(500, LABELS), inputs_seen(transfer_set, IMAGES, epoch=3, indices=numbers)
     transfer_set.select(500, LABELS)
-    transfer_set.view(IMAGES, epoch=3, indices=numbers)
+    inputs_seen(transfer_set, IMAGES, epoch=3, indices=numbers)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert torch.equal(torch.random.get_rng_state(), state)
 
@@ -75,11 +76,11 @@ def test_deterministic_whatever_torch_did_before(transfer_set: TransferSet) -> N
 def test_a_view_does_not_depend_on_the_batch(transfer_set: TransferSet) -> None:
     """An example has one view of an epoch, alone or in any batch, and the inputs are not written to."""
     before = IMAGES.clone()
-    everything = transfer_set.view(IMAGES, epoch=1, indices=torch.arange(500))
+    everything = inputs_seen(transfer_set, IMAGES, epoch=1, indices=torch.arange(500))
     some = torch.tensor([499, 7, 7, 0, 123])
-    assert torch.equal(transfer_set.view(IMAGES[some], epoch=1, indices=some), everything[some])
+    assert torch.equal(inputs_seen(transfer_set, IMAGES[some], epoch=1, indices=some), everything[some])
     one = torch.tensor([42])
-    assert torch.equal(transfer_set.view(IMAGES[one], epoch=1, indices=one), everything[one])
+    assert torch.equal(inputs_seen(transfer_set, IMAGES[one], epoch=1, indices=one), everything[one])
     assert torch.equal(before, IMAGES)
 
 
@@ -87,7 +88,7 @@ def test_a_view_does_not_depend_on_the_batch(transfer_set: TransferSet) -> None:
 def test_same_view_is_the_truth(transfer_set: TransferSet) -> None:
     """Where the view is called the same each time, epochs do not differ; where it is not, they do."""
     numbers = torch.arange(500)
-    views = [transfer_set.view(IMAGES, epoch=epoch, indices=numbers) for epoch in range(3)]
+    views = [inputs_seen(transfer_set, IMAGES, epoch=epoch, indices=numbers) for epoch in range(3)]
     assert all(torch.equal(views[0], view) for view in views[1:]) is transfer_set.same_view
 
 

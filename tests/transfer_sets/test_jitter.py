@@ -12,6 +12,7 @@ from torch import Tensor
 from distillkit.errors import ConfigurationError
 from distillkit.functional import random_integers
 from distillkit.transfer_sets import Jitter
+from views import inputs_seen
 
 
 def shifted(image: Tensor, down: int, right: int, fill: float) -> Tensor:
@@ -42,7 +43,7 @@ def test_equals_a_brute_force_shift(pixels: int, channels: int, fill: float) -> 
     images = torch.rand(8, channels, 5, 7, generator=torch.Generator().manual_seed(0)) + 1
     jitter = Jitter(pixels=pixels, fill=fill, seed=3)
     numbers = torch.tensor([0, 5, 17, 2, 59_999, 8, 9, 10])
-    found = jitter.view(images, epoch=4, indices=numbers)
+    found = inputs_seen(jitter, images, epoch=4, indices=numbers)
     for image, moved, number in zip(images, found, numbers.tolist(), strict=True):
         assert torch.equal(moved, shifted(image, *shifts_of(jitter, number, 4), fill))
 
@@ -52,7 +53,7 @@ def where_it_went(jitter: Jitter, count: int, epoch: int = 0) -> list[tuple[int,
     side = 2 * jitter.pixels + 1
     images = torch.zeros(count, 1, side, side)
     images[:, :, jitter.pixels, jitter.pixels] = 1
-    places = jitter.view(images, epoch=epoch, indices=torch.arange(count)).flatten(1).argmax(1)
+    places = inputs_seen(jitter, images, epoch=epoch, indices=torch.arange(count)).flatten(1).argmax(1)
     return [(place // side - jitter.pixels, place % side - jitter.pixels) for place in places.tolist()]
 
 
@@ -77,7 +78,7 @@ def test_a_pixel_shifted_out_is_gone() -> None:
     """An image that is one bright corner is either still bright, or all background."""
     images = torch.zeros(200, 1, 4, 4)
     images[:, :, 0, 0] = 1
-    sums = Jitter(pixels=2, fill=0).view(images, epoch=0, indices=torch.arange(200)).sum((1, 2, 3))
+    sums = inputs_seen(Jitter(pixels=2, fill=0), images, epoch=0, indices=torch.arange(200)).sum((1, 2, 3))
     assert set(sums.tolist()) == {0.0, 1.0}
 
 
@@ -95,20 +96,20 @@ def test_epochs_and_seeds_differ() -> None:
 def test_dtype_is_kept(dtype: torch.dtype) -> None:
     """Images come back in the type they had."""
     images = torch.ones(3, 1, 4, 4, dtype=dtype)
-    assert Jitter(pixels=1).view(images, epoch=0, indices=torch.arange(3)).dtype == dtype
+    assert inputs_seen(Jitter(pixels=1), images, epoch=0, indices=torch.arange(3)).dtype == dtype
 
 
 @pytest.mark.parametrize("shape", [(5, 784), (5, 28, 28), (5, 1, 1, 28, 28)])
 def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
     """Inputs without a height and a width are one sentence that says what to do."""
     with pytest.raises(ConfigurationError, match=r"\[batch, channels, height, width\], got \[5, "):
-        Jitter(pixels=1).view(torch.zeros(shape), epoch=0, indices=torch.arange(5))
+        inputs_seen(Jitter(pixels=1), torch.zeros(shape), epoch=0, indices=torch.arange(5))
 
 
 def test_inputs_by_name_are_refused() -> None:
     """A mapping of inputs is no image either, and is refused in the same words."""
     with pytest.raises(ConfigurationError, match=r"Jitter shifts images of shape .*, got dict"):
-        Jitter(pixels=1).view({"image": torch.zeros(5, 1, 4, 4)}, epoch=0, indices=torch.arange(5))
+        inputs_seen(Jitter(pixels=1), {"image": torch.zeros(5, 1, 4, 4)}, epoch=0, indices=torch.arange(5))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.policy import Policy
+from distillkit.typing import Batch
 
 
 class TransferSet(Policy):
@@ -49,6 +50,11 @@ class TransferSet(Policy):
         return type(self).select is not TransferSet.select
 
     @property
+    def changes_batches(self) -> bool:
+        """Whether a batch may look otherwise than the data: where a class has a `view` of its own."""
+        return type(self).view is not TransferSet.view
+
+    @property
     def selects_by_label(self) -> bool:
         """Whether the choice of examples looks at labels."""
         return False
@@ -66,19 +72,21 @@ class TransferSet(Policy):
         """
         return torch.arange(size)
 
-    def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
-        """The view of a batch that teacher and student get.
+    def view(self, batch: Batch, *, epoch: int) -> Batch:
+        """Return the view of a batch that teacher and student get.
+
+        Inputs, labels and weights may change, also by what else is in the batch, as in a mixture of images.
 
         Args:
-            inputs: `[batch, ...]`.
-            epoch: Epoch, from 0.
-            indices: Numbers of the examples, `[batch]`, int64: all randomness comes from the fields, the
+            batch: Inputs `[batch, ...]`, or a mapping of them; labels and weights, if there are any; and
+                always the numbers of the examples in `indices`: all randomness comes from the fields, the
                 epoch and these.
+            epoch: Epoch, from 0.
 
         Returns:
-            `[batch, ...]`.
+            The same examples in the same order: `dataclasses.replace(batch, inputs=...)`.
         """
-        return inputs
+        return batch
 
     def labels_to_select_by(self, labels: Tensor | None) -> Tensor:
         """The labels, for a choice that needs them.
@@ -92,3 +100,16 @@ class TransferSet(Policy):
                 "(inputs, labels), or a transfer set that needs no labels."
             )
         return labels
+
+    def numbers_of(self, batch: Batch) -> Tensor:
+        """Return the numbers of a batch's examples, for a view that needs them.
+
+        Raises:
+            ConfigurationError: The batch has none.
+        """
+        if batch.indices is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} draws by the numbers of the examples, and this batch has none: give "
+                "them as Batch(inputs, indices=...)."
+            )
+        return batch.indices

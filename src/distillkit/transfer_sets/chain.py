@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distillkit.transfer_sets.base import TransferSet
+from distillkit.typing import Batch
 
 
 class Chain(TransferSet):
@@ -43,6 +44,11 @@ class Chain(TransferSet):
         return any(part.selects for part in self.parts)
 
     @property
+    def changes_batches(self) -> bool:
+        """Where any part does."""
+        return any(part.changes_batches for part in self.parts)
+
+    @property
     def selects_by_label(self) -> bool:
         """Where any part does."""
         return any(part.selects_by_label for part in self.parts)
@@ -55,8 +61,8 @@ class Chain(TransferSet):
             chosen = chosen[part.select(len(chosen), left).cpu()]
         return chosen
 
-    def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
-        """The view of the last part."""
+    def view(self, batch: Batch, *, epoch: int) -> Batch:
+        """Return the view of the last part."""
         for part in self.parts:
-            inputs = part.view(inputs, epoch=epoch, indices=indices)
-        return inputs
+            batch = part.view(batch, epoch=epoch)
+        return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from distillkit.errors import ConfigurationError
 from distillkit.functional import random_integers
 from distillkit.transfer_sets.base import TransferSet
+from distillkit.typing import Batch
 
 
 class Jitter(TransferSet):
@@ -22,7 +24,7 @@ class Jitter(TransferSet):
     Example:
         >>> jitter = Jitter(pixels=1)
         >>> images = torch.eye(3).view(1, 1, 3, 3)
-        >>> jitter.view(images, epoch=0, indices=torch.tensor([0])).shape
+        >>> jitter.view(Batch(images, indices=torch.tensor([0])), epoch=0).inputs.shape
         torch.Size([1, 1, 3, 3])
 
     Reference:
@@ -45,12 +47,13 @@ class Jitter(TransferSet):
         """An image moves from epoch to epoch."""
         return False
 
-    def view(self, inputs: Tensor, *, epoch: int, indices: Tensor) -> Tensor:
-        """The images, `[batch, channels, height, width]`, shifted.
+    def view(self, batch: Batch, *, epoch: int) -> Batch:
+        """Shift the images, `[batch, channels, height, width]`.
 
         Raises:
-            ConfigurationError: The inputs are not images of this shape.
+            ConfigurationError: The inputs are not images of this shape, or the examples have no numbers.
         """
+        inputs, indices = batch.inputs, self.numbers_of(batch)
         # the engine hands over what the data gave, and that may be a mapping of inputs by name
         if not isinstance(inputs, Tensor) or inputs.dim() != 4:
             came = list(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
@@ -65,7 +68,8 @@ class Jitter(TransferSet):
         padded = F.pad(inputs, (n, n, n, n), value=self.fill)
         # all windows of each padded image, as a view; one of them is the shifted image
         windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-        return windows[torch.arange(len(inputs), device=inputs.device), :, n - down, n - right]
+        shifted = windows[torch.arange(len(inputs), device=inputs.device), :, n - down, n - right]
+        return replace(batch, inputs=shifted)
 
     def _offsets(self, indices: Tensor, epoch: int, stream: int) -> Tensor:
         n = self.pixels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -370,9 +371,30 @@ class Scaled(transfer_sets.TransferSet):
 
     kind: Literal["scaled_bytes"] = "scaled_bytes"
 
-    def view(self, inputs, *, epoch, indices):
+    def view(self, batch, *, epoch):
         """In [0, 1]."""
-        return inputs.float() / 255
+        return replace(batch, inputs=batch.inputs.float() / 255)
+
+
+class NextClass(transfer_sets.TransferSet):
+    """Every label is that of the next class."""
+
+    kind: Literal["next_class_in_a_stack"] = "next_class_in_a_stack"
+
+    def view(self, batch, *, epoch):
+        """Whatever the inputs."""
+        return replace(batch, labels=(batch.labels + 1) % 4)
+
+
+def test_a_view_that_changes_labels(net, data):
+    """Each student learns the labels of its own transfer set's view."""
+    assert_as_one_by_one(
+        lambda: [
+            Distiller(teacher=net(1), student=net(2), loss=HINTON, seed=seed, transfer_set=view)
+            for seed, view in enumerate((NextClass(), transfer_sets.Full(), NextClass()))
+        ],
+        data,
+    )
 
 
 def test_a_view_that_changes_what_the_models_take(net):

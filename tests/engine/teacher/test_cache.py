@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+from dataclasses import replace
 from typing import Literal
 
 import pandas as pd
@@ -149,8 +150,8 @@ class _Scaled(transfer_sets.TransferSet):
     def select(self, size, labels):
         return torch.arange(size)
 
-    def view(self, inputs, *, epoch, indices):
-        return self.factor * inputs
+    def view(self, batch, *, epoch):
+        return replace(batch, inputs=self.factor * batch.inputs)
 
 
 def test_another_selection_or_view_misses(rows, data):

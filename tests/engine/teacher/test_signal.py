@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -205,8 +206,8 @@ def test_a_view_that_lies_about_itself_is_caught(net, data):
         def select(self, size, labels):
             return torch.arange(size)
 
-        def view(self, inputs, *, epoch, indices):
-            return inputs + epoch
+        def view(self, batch, *, epoch):
+            return replace(batch, inputs=batch.inputs + epoch)
 
     distiller = Distiller(
         teacher=net(1), student=net(2), loss=losses.SoftTargets(temperature=2), transfer_set=Liar()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,32 +10,23 @@ from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional._logits import at_least_float32
+from distillkit.typing import Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Inputs, a tensor or a mapping of tensors; labels, numbers and weights of the examples, if any."""
+def first_tensor(batch: Batch) -> Tensor:
+    """Return a tensor of the inputs with one row an example.
 
-    inputs: Any
-    labels: Tensor | None
-    indices: Tensor | None = None
-    weights: Tensor | None = None
-    """`[batch]`, ≥ 0."""
-
-    def first_tensor(self) -> Tensor:
-        """A tensor with one row an example.
-
-        Raises:
-            ConfigurationError: The inputs are neither a tensor nor a mapping of tensors.
-        """
-        parts = list(self.inputs.values()) if isinstance(self.inputs, Mapping) else [self.inputs]
-        for part in parts:
-            if isinstance(part, Tensor) and part.dim() > 0:
-                return part
-        raise ConfigurationError(
-            "This transfer set needs inputs that are a tensor, or a mapping of tensors, with one row an "
-            f"example; got {type(self.inputs).__name__}."
-        )
+    Raises:
+        ConfigurationError: The inputs are neither a tensor nor a mapping of tensors.
+    """
+    parts = list(batch.inputs.values()) if isinstance(batch.inputs, Mapping) else [batch.inputs]
+    for part in parts:
+        if isinstance(part, Tensor) and part.dim() > 0:
+            return part
+    raise ConfigurationError(
+        "This transfer set needs inputs that are a tensor, or a mapping of tensors, with one row an "
+        f"example; got {type(batch.inputs).__name__}."
+    )
 
 
 def as_batch(value: Any, device: torch.device | None = None) -> Batch:

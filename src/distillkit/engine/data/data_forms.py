@@ -18,10 +18,11 @@ from torch.utils.data import (
     default_collate,
 )
 
-from distillkit.engine.data.batch import Batch, as_batch
+from distillkit.engine.data.batch import as_batch, first_tensor
 from distillkit.engine.data.sources import DatasetSource, LoaderSource, ResidentSource, Source
 from distillkit.engine.settings import whole_number
 from distillkit.errors import ConfigurationError
+from distillkit.typing import Batch
 
 DEFAULT_BATCH_SIZE = 128
 
@@ -162,7 +163,7 @@ class _Rows(Dataset[Any]):
     whole: Batch
 
     def __len__(self) -> int:
-        return len(self.whole.first_tensor())
+        return len(first_tensor(self.whole))
 
     def __getitem__(self, index: int) -> Any:
         inputs, labels, weights = self.whole.inputs, self.whole.labels, self.whole.weights

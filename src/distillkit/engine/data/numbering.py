@@ -7,12 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from distillkit.engine.data.batch import Batch, move
+from distillkit.engine.data.batch import move
 from distillkit.engine.data.sources import Source
 from distillkit.engine.loop.needs import Captures
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import TransferSet
-from distillkit.typing import Examples, Outputs
+from distillkit.typing import Batch, Examples, Outputs
 
 _WAY_OUT = (
     "pass tensors, a Dataset, or a DataLoader with a plain sampler and without drop_last to fit(), which "

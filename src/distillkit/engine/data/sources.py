@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from distillkit.engine.data.batch import Batch, as_batch, rows_of
+from distillkit.engine.data.batch import as_batch, rows_of
 from distillkit.engine.update.example_weights import check_weights
 from distillkit.errors import ConfigurationError
+from distillkit.typing import Batch
 
 _NUMBERS_A_BATCH = 4_000_000
 _TARGETS_CHECKED = 16

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 
-from distillkit.engine.data.batch import Batch
+from distillkit.engine.data.batch import first_tensor
 from distillkit.transfer_sets import TransferSet
+from distillkit.typing import Batch
 
 
 def viewed(batches: Iterable[Batch], transfer_set: TransferSet, epoch: int) -> Iterator[Batch]:
-    """The batches in the view of an epoch; examples without numbers are counted as they come."""
-    changes_inputs = type(transfer_set).view is not TransferSet.view
-    keeps_labels = transfer_set.keeps_labels
+    """Yield the batches in the view of an epoch; examples without numbers are counted as they come."""
     counted = 0
     for batch in batches:
-        inputs = batch.inputs
-        if changes_inputs:
-            indices = batch.indices
-            if indices is None:
-                first = batch.first_tensor()
-                indices = torch.arange(counted, counted + len(first), device=first.device)
+        shown = batch
+        if transfer_set.changes_batches:
+            if batch.indices is None:
+                first = first_tensor(batch)
+                numbers = torch.arange(counted, counted + len(first), device=first.device)
                 counted += len(first)
-            inputs = transfer_set.view(inputs, epoch=epoch, indices=indices)
-        yield Batch(inputs, batch.labels if keeps_labels else None, batch.indices, batch.weights)
+                shown = replace(batch, indices=numbers)
+            # a batch of a stream stays without numbers, which a cache would look up
+            shown = replace(transfer_set.view(shown, epoch=epoch), indices=batch.indices)
+        yield shown if transfer_set.keeps_labels else replace(shown, labels=None)

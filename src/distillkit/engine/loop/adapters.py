@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from distillkit.engine.data.batch import Batch
 from distillkit.engine.data.numbering import Numbering
 from distillkit.engine.forward.capture import outputs_of
 from distillkit.engine.forward.modes import mode
@@ -24,6 +23,7 @@ from distillkit.engine.settings import (
 from distillkit.engine.teacher.signal import LiveTeacher
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
+from distillkit.typing import Batch
 
 if TYPE_CHECKING:
     from distillkit.engine.distiller import Distiller

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from distillkit.engine.checks import check_devices
-from distillkit.engine.data.batch import Batch
 from distillkit.engine.data.numbering import refuse_unnumbered
 from distillkit.engine.data.seeds import own_randomness
 from distillkit.engine.loop.adapters import meet
@@ -16,6 +15,7 @@ from distillkit.engine.teacher.signal import LiveTeacher
 from distillkit.engine.update.update import update_for
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import Full
+from distillkit.typing import Batch
 
 if TYPE_CHECKING:
     from distillkit.engine.distiller import Distiller

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distillkit.engine.data.batch import Batch, rows_of
+from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.seeds import epoch_order
 from distillkit.engine.data.sources import ResidentSource, Source
 from distillkit.engine.data.views import viewed
@@ -18,6 +18,7 @@ from distillkit.engine.stack.forward import Inputs
 from distillkit.engine.teacher.signal import CachedTeacher, TeacherSignal
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import TransferSet
+from distillkit.typing import Batch
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Learner:
 
     def sees(self) -> Hashable:
         """Equal for students that see the same batches."""
-        changed = self.transfer_set.to_json() if changes_inputs(self.transfer_set) else None
+        changed = self.transfer_set.to_json() if self.transfer_set.changes_batches else None
         digest = hashlib.sha256(self.selected.numpy().tobytes()).digest()
         return self.seed, self.epoch, digest, changed, self.transfer_set.keeps_labels
 
@@ -57,11 +58,6 @@ def obstacle_in(source: Source) -> str | None:
     if labels is not None and labels.dim() > 1:
         return "the examples have labels at many positions"
     return None
-
-
-def changes_inputs(transfer_set: TransferSet) -> bool:
-    """Whether a transfer set shows examples otherwise than they are."""
-    return type(transfer_set).view is not TransferSet.view
 
 
 class StackedBatches:
@@ -91,25 +87,27 @@ class StackedBatches:
             ]
         ).to(device)
         for indices in torch.split(orders, self._source.batch_size, dim=1):
-            inputs = self._viewed(indices, number)
-            keeps_labels = self._learners[0].transfer_set.keeps_labels
-            labels = None
-            if self._labels is not None and keeps_labels:
-                labels = self._each(rows_of(self._labels, indices))
+            inputs, labels = self._viewed(indices, number)
+            if labels is not None:
+                labels = self._each(labels) if self._learners[0].transfer_set.keeps_labels else None
             yield StackedBatch(inputs, labels, self._teachers(inputs, indices))
 
-    def _viewed(self, indices: Tensor, number: int) -> Inputs:
+    def _viewed(self, indices: Tensor, number: int) -> tuple[Inputs, Tensor | None]:
+        """Each group's inputs and labels as it sees them, `[groups, batch, ...]`."""
         rows = {name: rows_of(part, indices) for name, part in self._inputs.items()}
-        plain: Inputs = rows[""] if list(rows) == [""] else rows
-        if not any(changes_inputs(first.transfer_set) for first in self._firsts):
-            return plain
-        views: list[Any] = [
-            first.transfer_set.view(_row(plain, group), epoch=first.epoch + number, indices=indices[group])
+        inputs: Inputs = rows[""] if list(rows) == [""] else rows
+        labels = None if self._labels is None else rows_of(self._labels, indices)
+        if not any(first.transfer_set.changes_batches for first in self._firsts):
+            return inputs, labels
+        views = [
+            first.transfer_set.view(
+                Batch(_row(inputs, group), None if labels is None else labels[group], indices[group]),
+                epoch=first.epoch + number,
+            )
             for group, first in enumerate(self._firsts)
         ]
-        if isinstance(views[0], Mapping):
-            return {name: torch.stack([view[name] for view in views]) for name in views[0]}
-        return torch.stack(views)
+        seen = [view.labels for view in views if view.labels is not None]
+        return _stacked([view.inputs for view in views]), torch.stack(seen) if seen else None
 
     def _teachers(self, inputs: Inputs, indices: Tensor) -> Tensor | None:
         if not self._asked:
@@ -171,3 +169,9 @@ def _row(inputs: Any, group: int) -> Any:
     if isinstance(inputs, Mapping):
         return {name: part[group] for name, part in inputs.items()}
     return inputs[group]
+
+
+def _stacked(inputs: Sequence[Any]) -> Any:
+    if isinstance(inputs[0], Mapping):
+        return {name: torch.stack([one[name] for one in inputs]) for name in inputs[0]}
+    return torch.stack(list(inputs))

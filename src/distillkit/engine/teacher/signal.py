@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.engine.callbacks import Callback
-from distillkit.engine.data.batch import Batch, rows_of
+from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.sources import Source
 from distillkit.engine.data.views import viewed
 from distillkit.engine.forward.capture import Capture, outputs_of
@@ -24,7 +24,7 @@ from distillkit.engine.trees import tensors_in
 from distillkit.errors import ConfigurationError
 from distillkit.functional._logits import at_least_float32
 from distillkit.transfer_sets import TransferSet
-from distillkit.typing import Outputs
+from distillkit.typing import Batch, Outputs
 
 logger = logging.getLogger("distillkit")
 

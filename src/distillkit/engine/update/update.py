@@ -19,7 +19,6 @@ from distillkit.engine.checks import (
     check_optimizer,
     check_outputs,
 )
-from distillkit.engine.data.batch import Batch
 from distillkit.engine.data.label_positions import counted
 from distillkit.engine.data.numbering import Numbering
 from distillkit.engine.forward.capture import Capture, outputs_of
@@ -33,7 +32,7 @@ from distillkit.engine.update.fused.switch import TakingOver, one_pass_pays
 from distillkit.engine.update.stepping import PlainStepping, Stepping
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
-from distillkit.typing import LossFn, Outputs
+from distillkit.typing import Batch, LossFn, Outputs
 
 if TYPE_CHECKING:
     from distillkit.engine.distiller import Distiller

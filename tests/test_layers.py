@@ -69,9 +69,9 @@ PUBLIC = {
 """The modules that a user imports from; those of `distillkit.workbench` beside them."""
 
 ENGINE_FLOORS = (
-    ("arguments", "trees", "torch_internals"),
+    ("arguments", "checks", "trees"),
     ("forward", "data"),
-    ("checks", "callbacks"),
+    ("callbacks",),
     ("teacher", "update"),
     ("loop",),
     ("distiller",),

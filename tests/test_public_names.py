@@ -15,7 +15,8 @@ from distillkit.policy import Policy
 INTENDED = {
     "distillkit": [
         "Callback", "Distiller", "Ensemble", "Evaluation", "MaxNorm", "MeanTeacher", "TeacherCache",
-        "Translated", "fit_in_turn", "fit_mutually", "fit_together",
+        "Translated",
+        "Watched", "fit_in_turn", "fit_mutually", "fit_together",
         "errors", "functional", "losses", "metrics", "schedules", "transfer_sets", "typing",
     ],
     "distillkit.errors": [
@@ -50,7 +51,7 @@ INTENDED = {
     "distillkit.transfer_sets": [
         "Chain", "Fraction", "Full", "Jitter", "OmitClasses", "OnlyClasses", "TransferSet", "Unlabelled",
     ],
-    "distillkit.typing": ["Examples", "Labels", "Logits", "LossFn", "Outputs"],
+    "distillkit.typing": ["Batch", "Examples", "Labels", "Logits", "LossFn", "Outputs"],
 }  # fmt: skip
 
 SHOWN_BY_EXAMPLE = [

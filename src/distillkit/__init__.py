@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distillkit import typing as typing
     from distillkit.engine.callbacks import Callback as Callback
     from distillkit.engine.callbacks import MaxNorm as MaxNorm
+    from distillkit.engine.callbacks import Watched as Watched
     from distillkit.engine.distiller import Distiller as Distiller
     from distillkit.engine.stack import fit_together as fit_together
     from distillkit.engine.teacher.cache import TeacherCache as TeacherCache
@@ -37,6 +38,7 @@ _WHERE = {
     "MeanTeacher": "distillkit.methods.mean_teacher",
     "TeacherCache": "distillkit.engine.teacher.cache",
     "Translated": "distillkit.translated",
+    "Watched": "distillkit.engine.callbacks",
     "fit_in_turn": "distillkit.methods.in_turn",
     "fit_mutually": "distillkit.methods.mutual",
     "fit_together": "distillkit.engine.stack",

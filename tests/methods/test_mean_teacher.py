@@ -94,7 +94,7 @@ def test_its_answers_are_never_kept(net, data):
     """`auto` is off; what keeps answers is refused, by name."""
     for cache in ("auto", "off"):
         distiller, _ = taught(net(1), teacher_cache=cache)
-        assert distiller.teacher_cache == "off"
+        assert distiller.training.teacher_cache == "off"
     for cache in ("on", TeacherCache()):
         with pytest.raises(ConfigurationError, match="A callback changes the teacher"):
             taught(net(1), teacher_cache=cache)

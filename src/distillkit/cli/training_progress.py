@@ -10,8 +10,9 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from distillkit import Callback, Distiller
+from distillkit import Callback
 from distillkit.cli.signals import end_if_asked
+from distillkit.engine.callbacks import Watched
 
 _REDRAW_SECONDS = 0.1
 
@@ -50,12 +51,12 @@ class TrainingProgress(Callback):
     ) -> None:
         self._bar.stop()
 
-    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+    def on_fit_start(self, distiller: Watched, epochs: int, steps: int) -> None:
         """Begin the bar."""
         self._epochs, self._steps = epochs, steps
         self._bar.update(self._task, description=f"epoch 1/{epochs}", total=float(epochs))
 
-    def on_step_end(self, distiller: Distiller, step: int) -> None:
+    def on_step_end(self, distiller: Watched, step: int) -> None:
         """Move the bar, ten times a second at most."""
         end_if_asked()
         now = time.monotonic()
@@ -64,7 +65,7 @@ class TrainingProgress(Callback):
         self._drawn = now
         self._bar.update(self._task, completed=self._epochs_done + step / self._steps)
 
-    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         """Show the loss and the errors so far."""
         self._epochs_done += 1
         note = f"loss {row['loss']:.4g} · {row['test_errors']} errors"

@@ -1,21 +1,83 @@
-"""What a person can hang into a training."""
+"""Callbacks: your own code at points of a training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from distillkit.engine.forward.precision import Precision
 from distillkit.errors import ConfigurationError
+from distillkit.metrics import Evaluation
+from distillkit.typing import LossFn
 
-if TYPE_CHECKING:
-    from distillkit.engine.distiller import Distiller
+
+class Watched(Protocol):
+    """What a callback may use of the `Distiller` that calls it."""
+
+    @property
+    def student(self) -> nn.Module:
+        """The student; its weights may be changed."""
+        ...
+
+    @property
+    def teacher(self) -> nn.Module | None:
+        """The teacher, if there is one."""
+        ...
+
+    @property
+    def adapters(self) -> nn.Module | None:
+        """What the loss learns itself, if it does."""
+        ...
+
+    @property
+    def loss(self) -> LossFn:
+        """The loss, with its schedules."""
+        ...
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser of student and adapters; its learning rates may be changed."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the student is."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the forward pass."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        ...
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs trained so far, those of earlier calls of `fit` too."""
+        ...
+
+    def stop(self) -> None:
+        """Make the current epoch the last."""
+        ...
+
+    def evaluate(self, data: Any) -> Evaluation:
+        """Return the student's metrics on labelled data."""
+        ...
+
+    def logits(self, data: Any) -> Tensor:
+        """Return the student's logits on data."""
+        ...
 
 
 class Callback:
-    """Override what you need; every method does nothing of itself.
+    """Base of callbacks: override the methods that you need; by default each does nothing.
 
     Attributes:
         only_watches: Whether `on_step_end` leaves the student alone and looks at no gradients. An update can
@@ -32,20 +94,20 @@ class Callback:
     only_watches: ClassVar[bool] = False
     changes_teacher: ClassVar[bool] = False
 
-    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
-        """Before the first batch.
+    def on_fit_start(self, distiller: Watched, epochs: int, steps: int) -> None:
+        """Run before the first batch.
 
         Args:
-            distiller: The one that calls.
-            epochs: Epochs ahead.
+            distiller: The `Distiller` that trains.
+            epochs: Number of epochs to come.
             steps: Steps an epoch; 0 where a stream does not tell.
         """
 
-    def on_step_end(self, distiller: Distiller, step: int) -> None:
-        """After each update; `step` counts from 1 in each epoch."""
+    def on_step_end(self, distiller: Watched, step: int) -> None:
+        """Run after each update; `step` counts from 1 in each epoch."""
 
-    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
-        """After each epoch, with its row of the history; call `distiller.stop()` to make it the last."""
+    def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
+        """Run after each epoch, with its row of the history; call `distiller.stop()` to make it the last."""
 
 
 class MaxNorm(Callback):
@@ -64,19 +126,28 @@ class MaxNorm(Callback):
         self._length = squared_length**0.5
 
     @torch.no_grad()
-    def on_step_end(self, distiller: Distiller, step: int) -> None:
+    def on_step_end(self, distiller: Watched, step: int) -> None:
         """Scale the vectors that are too long."""
         for part in distiller.student.modules():
             if isinstance(part, nn.Linear):
                 part.weight.renorm_(p=2, dim=0, maxnorm=self._length)
 
 
-def tell(distiller: Distiller, event: str, *arguments: Any) -> None:
-    """Call one method of every callback of a Distiller."""
-    for callback in distiller.callbacks:
-        getattr(callback, event)(distiller, *arguments)
+def callbacks_of(callbacks: Sequence[Callback]) -> tuple[Callback, ...]:
+    """Return the callbacks as a tuple.
+
+    Raises:
+        ConfigurationError: One of them is no callback.
+    """
+    given: Any = callbacks if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in (chosen := tuple(given)):
+        if not isinstance(callback, Callback):
+            raise ConfigurationError(
+                f"A callback must be a distillkit.Callback, got {type(callback).__name__}."
+            )
+    return chosen
 
 
 def only_watched(callbacks: Iterable[Callback]) -> bool:
-    """Whether none of them has anything to do with weights or gradients after a step."""
+    """Whether all callbacks leave weights and gradients alone after a step."""
     return all(one.only_watches or type(one).on_step_end is Callback.on_step_end for one in callbacks)

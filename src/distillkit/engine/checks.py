@@ -84,6 +84,29 @@ def check_outputs(student: Tensor, teacher: Tensor | None, labels: Tensor | None
         _check_labels(labels, student)
 
 
+def check_weights(weights: Tensor) -> None:
+    """Refuse weights of examples that are negative or not finite.
+
+    Raises:
+        ConfigurationError: Says from where to where they go.
+    """
+    if not bool((weights.isfinite() & (weights >= 0)).all()):
+        raise ConfigurationError(
+            "The weights of the examples must be finite numbers ≥ 0, got some from "
+            f"{float(weights.min())} to {float(weights.max())}."
+        )
+
+
+def check_number(weights: Tensor, examples: int) -> None:
+    """Refuse weights that are not one an example.
+
+    Raises:
+        ConfigurationError: Says how many there are.
+    """
+    if len(weights) != examples:
+        raise ConfigurationError(f"Each example needs a weight, got {len(weights)} for {examples} examples.")
+
+
 def check_features(student: Mapping[str, Tensor]) -> None:
     """Refuse features of the student through which no gradient reaches it.
 

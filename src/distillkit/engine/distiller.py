@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from distillkit.engine.callbacks import Callback, tell
-from distillkit.engine.checks import check_devices
+from distillkit.engine.arguments import whole_number
+from distillkit.engine.callbacks import Callback
 from distillkit.engine.data.batch import as_batch
 from distillkit.engine.data.data_forms import as_source
-from distillkit.engine.data.numbering import numbering_for
-from distillkit.engine.data.seeds import epoch_seed, own_randomness
-from distillkit.engine.data.selection import select
-from distillkit.engine.data.views import viewed
+from distillkit.engine.data.seeds import own_randomness
 from distillkit.engine.forward.compiling import CompileMode
-from distillkit.engine.forward.precision import PrecisionName, resolve_precision
-from distillkit.engine.loop.adapters import meet
-from distillkit.engine.loop.epoch import train_epoch
+from distillkit.engine.forward.precision import Precision, PrecisionName
+from distillkit.engine.loop.epoch import StepsOfOne, train_epoch
 from distillkit.engine.loop.evaluator import Evaluator, all_logits
-from distillkit.engine.loop.manual_steps import OwnLoop
-from distillkit.engine.loop.needs import captures_for
-from distillkit.engine.loop.scheduled_loss import course_for
-from distillkit.engine.settings import (
-    OptimizerFactory,
-    Schedule,
-    ScheduleFactory,
-    callbacks_of,
-    check_modules,
-    check_parts,
-    one_of,
-    optimizer_for,
-    schedule_for,
-    whole_number,
-)
+from distillkit.engine.loop.manual_steps import ManualSteps
+from distillkit.engine.loop.preparation import Shared, prepare
+from distillkit.engine.loop.training import Training
 from distillkit.engine.teacher.cache import TeacherCache
-from distillkit.engine.teacher.signal import (
-    TeacherCacheMode,
-    cache_for,
-    refuse_unsound_cache,
-    teacher_signal,
-)
-from distillkit.engine.update.cuda_graphs import recorder_for
-from distillkit.engine.update.update import update_for
+from distillkit.engine.teacher.signal import TeacherCacheMode
+from distillkit.engine.update.optimizers import OptimizerFactory, Schedule, ScheduleFactory
 from distillkit.metrics import Evaluation
-from distillkit.transfer_sets import Full, TransferSet
+from distillkit.transfer_sets import TransferSet
 from distillkit.typing import LossFn
 
 if TYPE_CHECKING:
@@ -121,27 +99,87 @@ class Distiller:
         callbacks: Sequence[Callback] = (),
         seed: int = 0,
     ) -> None:
-        check_modules(teacher, student)
-        check_parts(loss, transfer_set, clip_norm)
-        one_of("compile", compile, ("auto", "on", "off", "graphs"))
-        self.teacher, self.student, self.loss = teacher, student, loss
-        self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
-        self.device = next(student.parameters()).device
-        self.captures = captures_for(loss, student=student, teacher=teacher)
-        self.compile = self.captures.compile_mode(compile)
-        self.recorder = recorder_for(self.device) if self.compile == "graphs" else None
-        self.optimizer = optimizer_for(student, optimizer, recorded=self.recorder is not None)
-        self.schedule = schedule_for(self.optimizer, schedule, schedule_unit)
-        self.given, self.met = (optimizer, schedule), False
-        self.adapters: nn.Module | None = None
-        self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
-        self.seed = whole_number("seed", seed)
-        self.callbacks = callbacks_of(callbacks)
-        self.teacher_cache = cache_for(teacher_cache, self.callbacks)
-        self.precision = resolve_precision(precision, self.device)
-        self.epochs_done = 0
-        self._own_loop: OwnLoop | None = None
-        self.stopping = False
+        self.training = Training(
+            teacher=teacher,
+            student=student,
+            loss=loss,
+            transfer_set=transfer_set,
+            optimizer=optimizer,
+            schedule=schedule,
+            schedule_unit=schedule_unit,
+            clip_norm=clip_norm,
+            precision=precision,
+            compile=compile,
+            teacher_cache=teacher_cache,
+            callbacks=callbacks,
+            seed=seed,
+            watched=self,
+        )
+        self._manual_steps: ManualSteps | None = None
+
+    @property
+    def teacher(self) -> nn.Module | None:
+        """The teacher, if there is one."""
+        return self.training.teacher
+
+    @property
+    def student(self) -> nn.Module:
+        """The student: a plain module, trained in place."""
+        return self.training.student
+
+    @property
+    def loss(self) -> LossFn:
+        """The loss, with its schedules; another of the same needs may be set between calls of `fit`."""
+        return self.training.loss
+
+    @loss.setter
+    def loss(self, loss: LossFn) -> None:
+        self.training.loss = loss
+
+    @property
+    def transfer_set(self) -> TransferSet:
+        """The transfer set."""
+        return self.training.transfer_set
+
+    @property
+    def adapters(self) -> nn.Module | None:
+        """What the loss learns itself; `None` before the first batch, and of a loss that learns nothing."""
+        return self.training.adapters
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser of student and adapters; of a loss that learns, made with the first batch."""
+        return self.training.optimizer
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The learning-rate schedule, made with the optimiser."""
+        return self.training.schedule
+
+    @property
+    def callbacks(self) -> tuple[Callback, ...]:
+        """The callbacks."""
+        return self.training.callbacks
+
+    @property
+    def device(self) -> torch.device:
+        """Where the student is, and the work is done."""
+        return self.training.device
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the forward pass, settled."""
+        return self.training.precision
+
+    @property
+    def seed(self) -> int:
+        """The seed of the order of the data and of dropout."""
+        return self.training.seed
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs trained so far, over all calls of `fit`."""
+        return self.training.epochs_done
 
     def fit(
         self,
@@ -173,56 +211,25 @@ class Distiller:
             ConfigurationError: Data, models or settings do not fit together.
             DivergenceError: The loss is no longer finite; names the step, the terms and the likely causes.
         """
-        # imported here for a quick start
-        import pandas as pd
-
         epochs = whole_number("epochs", epochs, at_least=1)
-        check_devices(self.student, self.teacher, self.device)
-        source = as_source(train, self.device, batch_size=batch_size, num_workers=num_workers)
-        refuse_unsound_cache(self.teacher_cache, source, self.transfer_set, capture=self.captures.teacher)
-        with own_randomness(self.seed, self.device):
-            selected = select(source, self.transfer_set)
-            evaluator = None if evaluate_on is None else self._evaluator(evaluate_on)
-            signal = None
-            if self.teacher is not None:
-                signal = teacher_signal(
-                    self.teacher,
-                    source,
-                    selected=selected,
-                    transfer_set=self.transfer_set,
-                    precision=self.precision,
-                    cache=self.teacher_cache,
-                    capture=self.captures.teacher,
-                )
-            numbers = numbering_for(self.captures, source, selected, self.transfer_set, self.device)
-            if self.captures and not self.met:
-                some = source.batches(None if selected is None else selected[:2])
-                meet(self, next(iter(viewed(some, self.transfer_set, epoch=0)), None), numbers)
-        steps = 0 if selected is None else -(-len(selected) // source.batch_size)
-        update = update_for(self, steps=steps * epochs, numbering=numbers)
-        course = course_for(self.loss, epochs=epochs, steps=steps)
-        self.stopping = False
-        tell(self, "on_fit_start", epochs, steps)
-        rows: list[dict[str, Any]] = []
-        seconds: list[float] = []
-        for _ in range(epochs):
-            began = time.perf_counter()
-            with own_randomness(epoch_seed(self.seed, self.epochs_done), self.device):
-                row = train_epoch(self, update, source, selected, signal, course)
-                if evaluator is not None:
-                    row |= evaluator.evaluate(self.student).numbers()
-            seconds.append(time.perf_counter() - began)
-            rows.append({"epoch": self.epochs_done, **row})
-            tell(self, "on_epoch_end", rows[-1])
-            if self.stopping:
-                break
-        update.close()
-        history = pd.DataFrame(rows)
-        history.attrs["seconds"] = seconds
-        return history
+        training = self.training
+        training.check_devices()
+        source = as_source(train, training.device, batch_size=batch_size, num_workers=num_workers)
+        test = None if evaluate_on is None else as_source(evaluate_on, training.device)
+        run = prepare(training, source, test, Shared())
+        steps = StepsOfOne(run, source, epochs)
+        training.begin(epochs, run.steps)
+        going, done = [run], 0
+        while going and done < epochs:
+            going = train_epoch(going, steps)
+            done += 1
+        steps.close()
+        if run.divergence is not None:
+            raise run.divergence
+        return training.history()
 
     def step(self, batch: Any, *, progress: float | None = None) -> dict[str, Tensor]:
-        """One update on one batch, for a training loop of your own; the teacher answers live.
+        """Make one update on one batch, for a training loop of your own; the teacher answers live.
 
         The loop is yours: so are the student's mode (`student.train()`), the seed and the schedule.
 
@@ -239,27 +246,46 @@ class Distiller:
                 is a transfer set, which only `fit` can use.
         """
         moved = as_batch(batch, self.device)
-        if self._own_loop is None:
-            self._own_loop = OwnLoop(self, moved, progress)
-        return self._own_loop(moved, progress)
+        if self._manual_steps is None:
+            self._manual_steps = ManualSteps(self.training, moved, progress)
+        return self._manual_steps(moved, progress)
 
     def evaluate(self, data: Any) -> Evaluation:
-        """The student's metrics on labelled data, and its agreement with the teacher if there is one.
+        """Return the student's metrics on labelled data, and its agreement with the teacher if there is one.
 
         Where an example has labels at many positions, each position whose label is not −100 is a case.
         """
-        check_devices(self.student, self.teacher, self.device)
-        with own_randomness(self.seed, self.device):
-            return self._evaluator(data).evaluate(self.student)
+        training = self.training
+        training.check_devices()
+        with own_randomness(training.seed, training.device):
+            source = as_source(data, training.device)
+            evaluator = Evaluator(source, training.teacher, training.precision, training.teacher_cache)
+            return evaluator.evaluate(training.student)
 
     def logits(self, data: Any) -> Tensor:
-        """The student's logits on data with or without labels, `[cases, classes]`, float32."""
+        """Return the student's logits on data with or without labels, `[cases, classes]`, float32."""
         with own_randomness(self.seed, self.device):
             return all_logits(self.student, as_source(data, self.device), self.precision)
 
     def stop(self) -> None:
-        """Make the epoch in hand the last; for callbacks."""
-        self.stopping = True
+        """Make the current epoch the last; for callbacks."""
+        self.training.stopping = True
 
-    def _evaluator(self, data: Any) -> Evaluator:
-        return Evaluator(as_source(data, self.device), self.teacher, self.precision, self.teacher_cache)
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on after an epoch: tensors, and plain data that JSON can hold.
+
+        Student, adapters, optimiser, schedules, counts and history are in it; the teacher and the settings
+        are not. The tensors are not copies, as of torch's own `state_dict`.
+        """
+        return self.training.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`, in a Distiller of the same settings.
+
+        A `fit` of the epochs that were left goes on as if it had never stopped, to the bit on one CPU; one
+        of another number begins the history and the loss's schedules anew.
+
+        Args:
+            state: As `state_dict` returned it in a callback's `on_epoch_end`, or after a `fit`.
+        """
+        self.training.load_state_dict(state)

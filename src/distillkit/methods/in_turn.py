@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from distillkit.engine.arguments import whole_number
 from distillkit.engine.distiller import Distiller
-from distillkit.engine.settings import whole_number
 from distillkit.errors import ConfigurationError
 
 if TYPE_CHECKING:

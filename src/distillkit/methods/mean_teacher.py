@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from distillkit.engine.callbacks import Callback
+from distillkit.engine.callbacks import Callback, Watched
 from distillkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from distillkit.engine.distiller import Distiller
+    pass
 
 
 class MeanTeacher(Callback):
@@ -86,7 +86,7 @@ class MeanTeacher(Callback):
             if buffer.is_floating_point() and bool(buffer.isfinite().all())
         }
 
-    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+    def on_fit_start(self, distiller: Watched, epochs: int, steps: int) -> None:
         """See that it is the Distiller's teacher, and averages its student.
 
         Raises:
@@ -101,7 +101,7 @@ class MeanTeacher(Callback):
             )
 
     @torch.no_grad()
-    def on_step_end(self, distiller: Distiller, step: int) -> None:
+    def on_step_end(self, distiller: Watched, step: int) -> None:
         """Follow the student, which has just been updated."""
         self.steps += 1
         averages: list[Tensor] = list(self.teacher.parameters())

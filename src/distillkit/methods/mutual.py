@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from distillkit.engine.callbacks import Callback
+from distillkit.engine.callbacks import Callback, Watched, callbacks_of
 from distillkit.engine.data.data_forms import as_source
 from distillkit.engine.data.seeds import epoch_seed, own_randomness
 from distillkit.engine.distiller import Distiller
 from distillkit.engine.loop.evaluator import Evaluator
-from distillkit.engine.settings import callbacks_of
 from distillkit.ensemble import Ensemble
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss, Mutual
@@ -124,12 +123,12 @@ class _EachStudent(Callback):
         self._evaluator: Evaluator | None = None
         self.rows: list[dict[str, Any]] = []
 
-    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+    def on_fit_start(self, distiller: Watched, epochs: int, steps: int) -> None:
         if self._evaluate_on is not None:
             source = as_source(self._evaluate_on, distiller.device)
             self._evaluator = Evaluator(source, None, distiller.precision, "off")
 
-    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         others = {name: value for name, value in row.items() if not _is_of_a_student(name)}
         for peer, student in enumerate(self._students, start=1):
             sign = f"{peer}."

@@ -246,7 +246,7 @@ def test_crd_refuses_other_data(net: Any, data: Any) -> None:
 
 def test_nothing_that_would_leave_the_numbers_out_is_done(caplog: pytest.LogCaptureFixture) -> None:
     """No recording as CUDA graphs, which would keep those of one batch, and no stack."""
-    captures = noting().captures
+    captures = noting().training.captures
     assert captures.compile_mode("graphs") == "off"
     assert "the loss needs to know which examples a batch holds" in caplog.text
     assert captures.compile_mode("auto") == "auto"

@@ -49,7 +49,7 @@ def test_tf32_is_of_gpus_and_leaves_torch_as_it_was(net, data):
     student.register_forward_hook(look)
     student[0].weight.register_hook(look)
     distiller = Distiller(teacher=net(1), student=student, loss=HINTON, precision="fp32")
-    distiller.precision = precision.Precision("tf32", CPU)
+    distiller.training.precision = precision.Precision("tf32", CPU)
     distiller.fit(data, epochs=1, batch_size=25)
     assert seen == ["high"] * 4
     assert torch.get_float32_matmul_precision() == "highest"

@@ -13,7 +13,6 @@ from torch import nn
 
 from distillkit import Distiller, TeacherCache, fit_together, losses, transfer_sets
 from distillkit.engine.data.seeds import epoch_order, epoch_seed
-from distillkit.engine.update.update import in_one_pass
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
 
@@ -99,7 +98,7 @@ def test_a_term_of_weight_zero_looks_at_nothing(sides, data, apart):
         terms={"near": apart(layers={"x": "y"}), "more": HINTON}, weights={"near": 0, "more": 1}
     )
     distiller = Distiller(**sides, loss=loss)
-    assert not distiller.captures
+    assert not distiller.training.captures
     distiller.fit(data, epochs=1)
 
 
@@ -144,7 +143,7 @@ def test_what_small_layers_give_is_kept(counting, net, data, apart):
         )
         histories.append(distiller.fit(data, epochs=3, batch_size=16))
         # two for their shapes, eight that are asked again
-        assert counting.rows == 2 + (150 if cache == "off" else 8 + 50)
+        assert counting.rows == (150 if cache == "off" else 8 + 50)
         assert cache == "off" or repr(cache) == "TeacherCache(0 kept)"
     pd.testing.assert_frame_equal(*histories, rtol=1e-5)
 
@@ -155,7 +154,7 @@ def test_a_teacher_with_large_layers_runs_live(counting, net, data, apart, caplo
     distiller = Distiller(teacher=teacher, student=net(2), loss=apart(layers={"0": "1"}))
     with caplog.at_level(logging.INFO, logger="distillkit"):
         distiller.fit(data, epochs=3)
-    assert counting.rows == 2 + 8 + 150
+    assert counting.rows == 8 + 150
     assert "The teacher runs live: the loss looks at its layers, which give more than the in" in caplog.text
 
 
@@ -226,7 +225,7 @@ def test_nothing_is_compiled(sides, data, apart, monkeypatch, caplog, mode, leve
     with caplog.at_level(logging.INFO, logger="distillkit"):
         distiller = Distiller(**sides, loss=apart(layers={"0": "0"}), compile=mode)
         distiller.fit(data, epochs=1)
-    assert distiller.recorder is None
+    assert distiller.training.recorder is None
     said = [record.levelname for record in caplog.records if "compiled or recorded" in record.message]
     assert said == [level]
 
@@ -234,7 +233,7 @@ def test_nothing_is_compiled(sides, data, apart, monkeypatch, caplog, mode, leve
 def test_compiling_in_bfloat16_is_off_too(sides, data, apart):
     """The one compiled pass over the weights does not take over, whatever lies ahead."""
     distiller = Distiller(**sides, loss=apart(layers={"0": "0"}), precision="bf16", compile="on")
-    assert not in_one_pass(distiller, 10**12)
+    assert not distiller.training.fused_step_pays(10**12)
     distiller.fit(data, epochs=1)
 
 
@@ -283,7 +282,7 @@ def test_models_of_torchvision_as_they_are():
     assert all(float(last[name]) < float(first[name]) for name in ("review", "hard"))
     assert not any(part._forward_hooks for side in (teacher, student) for part in side.modules())
     with torch.no_grad():
-        _, taken = distiller.captures.teacher(teacher.eval(), images)
+        _, taken = distiller.training.captures.teacher(teacher.eval(), images)
         assert torch.equal(taken["bn1"], teacher.bn1(teacher.conv1(images)))
         assert (taken["bn1"] < 0).any()
 

@@ -9,8 +9,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from distillkit import Distiller, fit_together, losses
-from distillkit.engine import distiller as distiller_module
 from distillkit.engine.data.seeds import epoch_order, epoch_seed
+from distillkit.engine.loop import training as training_module
 from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, Loss, SoftTargets, WeightedSum
 from distillkit.schedules import Cosine, Linear, WarmUp
@@ -135,10 +135,10 @@ def test_students_with_schedules_are_not_stacked(net, data, caplog):
 
 def test_updates_with_schedules_are_not_recorded(net, data, caplog, monkeypatch):
     """A recording would keep the numbers of one step: the log says that there is none."""
-    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: pytest.fail("it is recorded"))
+    monkeypatch.setattr(training_module, "recorder_for", lambda device: pytest.fail("it is recorded"))
     with caplog.at_level(logging.WARNING, "distillkit"):
         distiller = Distiller(teacher=net(1), student=net(2), loss=LOSS, compile="graphs")
-    assert distiller.compile == "off"
+    assert distiller.training.compile == "off"
     assert "would keep the numbers of one step" in caplog.text
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from distillkit import Distiller, fit_together, losses
-from distillkit.engine import distiller as distiller_module
+from distillkit.engine.loop import training as training_module
 from distillkit.losses import FitNet, HardLabels, Loss, SoftTargets, Standardized, WeightedSum
 
 
@@ -71,10 +71,13 @@ def test_it_is_made_and_trained(net, data, biased, steps):
 
 def test_nothing_is_compiled_recorded_or_stacked(net, data, biased, caplog, monkeypatch):
     """Passes and recordings step the student's weights alone; the log says why they are not used."""
-    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: pytest.fail("it is recorded"))
+    monkeypatch.setattr(training_module, "recorder_for", lambda device: pytest.fail("it is recorded"))
     for asked in ("on", "graphs"):
         with caplog.at_level(logging.WARNING, "distillkit"):
-            assert Distiller(teacher=net(1), student=net(2), loss=biased, compile=asked).compile == "off"
+            assert (
+                Distiller(teacher=net(1), student=net(2), loss=biased, compile=asked).training.compile
+                == "off"
+            )
         assert "learns something itself" in caplog.text
         caplog.clear()
     with caplog.at_level(logging.INFO, "distillkit"):
@@ -86,7 +89,7 @@ def test_nothing_is_compiled_recorded_or_stacked(net, data, biased, caplog, monk
 
 def test_one_that_learns_nothing_meets_no_batch(net, data, monkeypatch):
     """Its first step is not preceded by a pass for shapes."""
-    monkeypatch.setattr(distiller_module, "meet", None)
+    monkeypatch.setattr(training_module, "make_adapters", None)
     distiller = Distiller(teacher=net(1), student=net(2), loss=losses.hinton(4, 0.1))
     distiller.step(data)
     distiller.fit(data, epochs=1)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from distillkit import Callback, Distiller, fit_together, losses
-from distillkit.engine import distiller as distiller_module
+from distillkit.engine.loop import training as training_module
 from distillkit.engine.trees import tensors_in, with_tensors
 from distillkit.engine.update.cuda_graphs import CudaRecorder, Recorded
 from distillkit.errors import ConfigurationError
@@ -69,7 +69,7 @@ class Refusing(Replaying):
 def recorder(monkeypatch):
     """Stands where the GPU's would."""
     made = Replaying()
-    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: made)
+    monkeypatch.setattr(training_module, "recorder_for", lambda device: made)
     return made
 
 
@@ -223,7 +223,7 @@ def test_an_optimiser_that_cannot_be_recorded_at_all_runs_as_it_is(net, data, mo
         def record(self, run):
             raise KeyError("capturable")
 
-    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: Surprised())
+    monkeypatch.setattr(training_module, "recorder_for", lambda device: Surprised())
     distiller = Distiller(teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile="graphs")
     distiller.fit(data, epochs=2, batch_size=10)
     assert "it runs as it is: 'capturable'" in caplog.text
@@ -301,7 +301,7 @@ def test_no_garbage_is_collected_while_recording(net, data, monkeypatch):
             seen.append(gc.isenabled())
             return super().record(run)
 
-    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: Looking())
+    monkeypatch.setattr(training_module, "recorder_for", lambda device: Looking())
     Distiller(
         teacher=net(1), student=net(2), loss=HINTON, optimizer=sgd, compile="graphs"
     ).fit(data, epochs=2, batch_size=10)  # fmt: skip
@@ -311,7 +311,7 @@ def test_no_garbage_is_collected_while_recording(net, data, monkeypatch):
 
 def test_what_cannot_be_recorded_runs_as_it_is(net, data, monkeypatch, caplog):
     """With one warning."""
-    monkeypatch.setattr(distiller_module, "recorder_for", lambda device: Refusing())
+    monkeypatch.setattr(training_module, "recorder_for", lambda device: Refusing())
 
     def train(mode):
         return Distiller(
@@ -387,5 +387,5 @@ def test_cuda_graphs_give_what_updates_give(net, data):
         return distiller, distiller.fit(data, epochs=6, batch_size=8, evaluate_on=data)
 
     (recorded, ours), (_, theirs) = train("graphs"), train("off")
-    assert isinstance(recorded.recorder, CudaRecorder)
+    assert isinstance(recorded.training.recorder, CudaRecorder)
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4)

@@ -18,9 +18,9 @@ from torch.utils.data import (
     default_collate,
 )
 
+from distillkit.engine.arguments import whole_number
 from distillkit.engine.data.batch import as_batch, first_tensor
 from distillkit.engine.data.sources import DatasetSource, LoaderSource, ResidentSource, Source
-from distillkit.engine.settings import whole_number
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Batch
 

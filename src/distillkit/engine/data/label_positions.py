@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from distillkit.engine.update.example_weights import check_number
+from distillkit.engine.checks import check_number
 from distillkit.errors import ConfigurationError
 from distillkit.layer_names import VOICES
 from distillkit.typing import Outputs

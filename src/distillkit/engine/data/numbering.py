@@ -9,7 +9,6 @@ from torch import Tensor
 
 from distillkit.engine.data.batch import move
 from distillkit.engine.data.sources import Source
-from distillkit.engine.loop.needs import Captures
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import TransferSet
 from distillkit.typing import Batch, Examples, Outputs
@@ -38,18 +37,25 @@ class Numbering:
 
 
 def numbering_for(
-    captures: Captures,
+    numbered: bool,
     source: Source,
     selected: Tensor | None,
     transfer_set: TransferSet,
     device: torch.device,
 ) -> Numbering | None:
-    """What numbers the batches of a `fit`; `None` where the loss does not ask.
+    """Return what numbers the batches of a `fit`; `None` where the loss does not ask.
+
+    Args:
+        numbered: Whether the loss needs to know which examples a batch holds.
+        source: The data set.
+        selected: The numbers of the examples that are used; `None` of a stream.
+        transfer_set: Says whether the loss gets labels.
+        device: Where the student is.
 
     Raises:
         ConfigurationError: The loss asks, and the data are a stream.
     """
-    if not captures.numbered:
+    if not numbered:
         return None
     if source.size is None or selected is None:
         raise ConfigurationError(
@@ -61,13 +67,13 @@ def numbering_for(
     return Numbering(Examples(there, there, source.size, move(labels, device)), device)
 
 
-def refuse_unnumbered(captures: Captures) -> None:
+def refuse_unnumbered(*, numbered: bool) -> None:
     """Refuse batches that come one by one, without numbers.
 
     Raises:
         ConfigurationError: The loss asks for the numbers.
     """
-    if captures.numbered:
+    if numbered:
         raise ConfigurationError(
             "The loss needs to know which examples a batch holds, and a batch given to step() does not tell: "
             f"{_WAY_OUT}"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from distillkit.engine.checks import check_weights
 from distillkit.engine.data.batch import as_batch, rows_of
-from distillkit.engine.update.example_weights import check_weights
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Batch
 

@@ -1,31 +1,24 @@
-"""Updates on the batches of somebody's own training loop."""
+"""Updates on the batches of the user's own training loop."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
-from distillkit.engine.checks import check_devices
 from distillkit.engine.data.numbering import refuse_unnumbered
 from distillkit.engine.data.seeds import own_randomness
-from distillkit.engine.loop.adapters import meet
-from distillkit.engine.loop.scheduled_loss import loss_where, warn_untold
+from distillkit.engine.loop.scheduled_loss import loss_at, warn_if_progress_is_missing
+from distillkit.engine.loop.training import Training
 from distillkit.engine.teacher.signal import LiveTeacher
-from distillkit.engine.update.update import update_for
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import Full
 from distillkit.typing import Batch
 
-if TYPE_CHECKING:
-    from distillkit.engine.distiller import Distiller
 
-
-class OwnLoop:
-    """A Distiller's updates, one on each batch as it comes, with the teacher live.
+class ManualSteps:
+    """Updates of a training, one on each batch as it comes, with the teacher live.
 
     Args:
-        distiller: Whose student learns.
+        training: The training; its adapters and optimiser are made here, if they are not yet.
         first: The first batch, by whose layers' shapes adapters are made.
         progress: Where the training is, in [0, 1]; `None` where the loop does not tell.
 
@@ -33,26 +26,29 @@ class OwnLoop:
         ConfigurationError: Models and settings do not fit together, or need what only `fit` knows.
     """
 
-    def __init__(self, distiller: Distiller, first: Batch, progress: float | None) -> None:
-        if distiller.transfer_set != Full():
+    def __init__(self, training: Training, first: Batch, progress: float | None) -> None:
+        if training.transfer_set != Full():
             raise ConfigurationError(
-                f"step() takes a batch as it comes and cannot use {type(distiller.transfer_set).__name__}: "
+                f"step() takes a batch as it comes and cannot use {type(training.transfer_set).__name__}: "
                 "use fit(), or leave transfer_set out and choose the examples yourself."
             )
-        check_devices(distiller.student, distiller.teacher, distiller.device)
-        refuse_unnumbered(distiller.captures)
-        if distiller.captures and not distiller.met:
-            with own_randomness(distiller.seed, distiller.device):
-                meet(distiller, first)
+        training.check_devices()
+        refuse_unnumbered(numbered=training.captures.numbered)
+        with own_randomness(training.seed, training.device):
+            training.make(first)
         self._teacher: LiveTeacher | None = None
-        if distiller.teacher is not None:
-            self._teacher = LiveTeacher(distiller.teacher, distiller.precision, distiller.captures.teacher)
-        warn_untold(distiller.loss, progress)
-        self._update = update_for(distiller)
-        self._loss, self._scheduled = distiller.loss, distiller.captures.scheduled
+        if training.teacher is not None:
+            self._teacher = LiveTeacher(training.teacher, training.precision, training.captures.teacher)
+        warn_if_progress_is_missing(training.loss, progress)
+        self._update = training.update()
+        self._training = training
 
     def __call__(self, batch: Batch, progress: float | None) -> dict[str, Tensor]:
-        """One update; the loss's contributions by name."""
-        if self._scheduled:
-            self._update.use(loss_where(self._loss, progress))
-        return self._update(batch, None if self._teacher is None else self._teacher(batch))
+        """Make one update; return the loss's contributions by name."""
+        training = self._training
+        if training.captures.scheduled:
+            self._update.use(loss_at(training.loss, progress))
+        contributions = self._update(batch, None if self._teacher is None else self._teacher(batch))
+        training.batches_done += 1
+        training.updates_done += 1
+        return contributions

@@ -1,4 +1,4 @@
-"""The course of a training: how far it is, and the loss that is right there."""
+"""The loss of each step, where its weights or temperatures follow schedules."""
 
 from __future__ import annotations
 
@@ -11,43 +11,37 @@ from distillkit.typing import LossFn
 logger = logging.getLogger("distillkit")
 
 
-class Course:
-    """Gives the loss of each step of a `fit`, of a loss that follows schedules.
+class ScheduledLoss:
+    """Gives the loss of each step of a `fit`.
 
     Args:
-        loss: Follows at least one.
-        epochs: Epochs ahead.
+        loss: A loss that follows at least one schedule.
+        total: Epochs from the first to the last value of the schedules.
+        done: Epochs that are trained already.
         steps: Steps an epoch; 0 where a stream does not tell, and epochs are all that can be counted.
     """
 
-    def __init__(self, loss: Loss, epochs: int, steps: int) -> None:
-        self._loss, self._epochs, self._steps = loss, epochs, steps
-        self._begun = 0
+    def __init__(self, loss: Loss, *, total: int, steps: int, done: int = 0) -> None:
+        self._loss, self.total, self.done, self._steps = loss, total, done, steps
         if not steps:
             logger.info("The loss's schedules go on from epoch to epoch: a stream does not tell its steps.")
 
-    def begin_epoch(self) -> dict[str, float]:
-        """Go on to the next epoch; its first step's numbers, by the names of their fields."""
-        self._begun += 1
+    def numbers(self) -> dict[str, float]:
+        """Return the scheduled numbers of the current epoch's first step, by the names of their fields."""
         return {name: one.at(self._progress(0)) for name, one in self._loss.schedules().items()}
 
     def loss(self, step: int) -> Loss:
-        """The loss of a step of the epoch in hand, from 0."""
+        """Return the loss of a step of the current epoch, from 0."""
         return self._loss.at(self._progress(step))
 
     def _progress(self, step: int) -> float:
         # a data set may give more batches than it has told
         within = min(step / self._steps, 1.0) if self._steps else 0.0
-        return (self._begun - 1 + within) / self._epochs
+        return (self.done + within) / self.total
 
 
-def course_for(loss: LossFn, *, epochs: int, steps: int) -> Course | None:
-    """The course of a `fit`; `None` where the loss is the same at every step."""
-    return Course(loss, epochs, steps) if isinstance(loss, Loss) and loss.schedules() else None
-
-
-def warn_untold(loss: LossFn, progress: float | None) -> None:
-    """Say that somebody's own loop leaves the schedules of its loss where they begin."""
+def warn_if_progress_is_missing(loss: LossFn, progress: float | None) -> None:
+    """Warn that a loop with `step` leaves the schedules of its loss where they begin."""
     if progress is None and isinstance(loss, Loss) and loss.schedules():
         logger.warning(
             "The loss follows schedules (%s), and step() is not told how far the training is, so they stay "
@@ -56,8 +50,8 @@ def warn_untold(loss: LossFn, progress: float | None) -> None:
         )
 
 
-def loss_where(loss: LossFn, progress: float | None) -> LossFn:
-    """The loss of one step of somebody's own loop; as at the start where that does not tell how far it is.
+def loss_at(loss: LossFn, progress: float | None) -> LossFn:
+    """Return the loss at a share of the training; at its beginning where there is none.
 
     Raises:
         ConfigurationError: `progress` is no share.

@@ -67,10 +67,7 @@ class StepLog:
         """
         self._read()
         if not self._steps:
-            raise ConfigurationError(
-                f"The data gave no batch in epoch {self._epoch + 1}: they are empty, can be read only once, "
-                "or drop_last left nothing of them."
-            )
+            raise no_batch(self._epoch)
         means = {name: total / self._steps for name, total in zip(self._names, self._sums, strict=True)}
         loss = sum(means.values())
         return {"loss": loss} if len(means) == 1 else {"loss": loss, **means}
@@ -82,3 +79,11 @@ class StepLog:
         self._unread.clear()
         for row in rows:
             self.count(self._names, row)
+
+
+def no_batch(epoch: int) -> ConfigurationError:
+    """Return the error of an epoch, from 0, without any batch."""
+    return ConfigurationError(
+        f"The data gave no batch in epoch {epoch + 1}: they are empty, can be read only once, or drop_last "
+        "left nothing of them."
+    )

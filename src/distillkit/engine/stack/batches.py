@@ -14,6 +14,7 @@ from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.seeds import epoch_order
 from distillkit.engine.data.sources import ResidentSource, Source
 from distillkit.engine.data.views import viewed
+from distillkit.engine.loop.preparation import Run
 from distillkit.engine.stack.forward import Inputs
 from distillkit.engine.teacher.signal import CachedTeacher, TeacherSignal
 from distillkit.errors import ConfigurationError
@@ -38,6 +39,14 @@ class Learner:
         return self.seed, self.epoch, digest, changed, self.transfer_set.keeps_labels
 
 
+def learner_of(run: Run) -> Learner:
+    """Return what the student of a run sees from now on."""
+    training = run.training
+    if run.selected is None:
+        raise ValueError("a stream has no numbers, and is not stacked")
+    return Learner(training.transfer_set, run.selected, training.seed, training.epochs_done, run.signal)
+
+
 @dataclass(frozen=True, slots=True)
 class StackedBatch:
     """Inputs, `[groups, batch, ...]`; labels, `[students, batch]`; teachers' logits, of those taught."""
@@ -60,6 +69,17 @@ def obstacle_in(source: Source) -> str | None:
     return None
 
 
+def obstacle_in_view(batch: Batch) -> str | None:
+    """Return what about a batch, as a transfer set shows it, keeps students from a stack."""
+    if batch.weights is not None:
+        return "a view gives the examples weights"
+    return (
+        "a view gives labels at many positions"
+        if batch.labels is not None and batch.labels.dim() > 1
+        else None
+    )
+
+
 class StackedBatches:
     """Batches for students ordered so that those who see the same stand together, equally many a group."""
 
@@ -69,11 +89,6 @@ class StackedBatches:
         self._firsts = learners[:: self._shared]
         self._inputs, self._labels = source.tensors(), source.labels()
         self._asked, self._answer_of = _asked(learners, self._shared)
-
-    @property
-    def steps(self) -> int:
-        """Steps an epoch."""
-        return -(-len(self._learners[0].selected) // self._source.batch_size)
 
     def epoch(self, number: int) -> Iterator[StackedBatch]:
         """The batches of the number-th epoch from where the students stand."""
@@ -135,10 +150,10 @@ class StackedBatches:
         return grouped if self._shared == 1 else grouped.repeat_interleave(self._shared, dim=0)
 
 
-def some_inputs(source: ResidentSource, learner: Learner, most: int) -> Inputs:
-    """The first inputs that a student may see, `[batch, ...]`, as it sees them."""
+def first_seen(source: ResidentSource, learner: Learner, most: int) -> Batch:
+    """Return the first examples that a student may see, as it sees them."""
     batches = source.batches(learner.selected[:most], most)
-    return next(viewed(batches, learner.transfer_set, learner.epoch)).inputs
+    return next(viewed(batches, learner.transfer_set, learner.epoch))
 
 
 def shared(learners: Sequence[Learner]) -> int:

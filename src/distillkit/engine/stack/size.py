@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from distillkit.engine.data.sources import ResidentSource
-from distillkit.engine.stack.batches import shared, some_inputs
+from distillkit.engine.loop.preparation import Run
+from distillkit.engine.stack.batches import first_seen, learner_of, shared
 from distillkit.engine.stack.forward import Forward
-from distillkit.engine.stack.training import Member
 
 _COPIES = 4
 """Weights, gradients and two moments: what is kept of each number of a student."""
@@ -21,23 +21,23 @@ _SHARE_OF_MEMORY = 0.25
 _ROUNDS = 3
 
 
-def best_size(members: Sequence[Member], source: ResidentSource, forward: Forward) -> int:
-    """How many of `members` one stack should hold; 1 where a stack is no faster than one by one.
+def best_size(runs: Sequence[Run], source: ResidentSource, forward: Forward) -> int:
+    """Return how many of the students one stack should hold; 1 where a stack is no faster than one by one.
 
     As many as a quarter of the free memory allows, in whole groups of those who see the same. A short trial
     on copies of the weights times a pass forward and back, of one student and of the stack.
     """
-    inputs = some_inputs(source, members[0].learner(), source.batch_size)
-    together = shared([member.learner() for member in members])
-    bytes_a_student, alone = _one_student(members[0], forward, _grouped(inputs, 1))
-    most = int(_SHARE_OF_MEMORY * free_bytes(members[0].distiller.device) / max(1, bytes_a_student))
-    size = min(len(members), max(1, most))
+    inputs = first_seen(source, learner_of(runs[0]), source.batch_size).inputs
+    together = shared([learner_of(run) for run in runs])
+    bytes_a_student, alone = _one_student(runs[0], forward, _grouped(inputs, 1))
+    most = int(_SHARE_OF_MEMORY * free_bytes(runs[0].training.device) / max(1, bytes_a_student))
+    size = min(len(runs), max(1, most))
     if size > together:
         size -= size % together
     if size <= 1:
         return 1
     groups = max(1, size // together)
-    stacked = _seconds(members[:size], forward, _grouped(inputs, groups))
+    stacked = _seconds(runs[:size], forward, _grouped(inputs, groups))
     return size if stacked / size < alone else 1
 
 
@@ -52,7 +52,7 @@ def free_bytes(device: torch.device) -> int:
         return 4 * 2**30
 
 
-def _one_student(member: Member, forward: Forward, inputs: Any) -> tuple[int, float]:
+def _one_student(run: Run, forward: Forward, inputs: Any) -> tuple[int, float]:
     """What a student takes: bytes, with all that its backward pass needs, and seconds."""
     saved: dict[int, int] = {}
 
@@ -61,34 +61,34 @@ def _one_student(member: Member, forward: Forward, inputs: Any) -> tuple[int, fl
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        _seconds([member], forward, inputs, rounds=1)
-    weights = sum(parameter.nbytes for parameter in member.distiller.student.parameters())
-    return _COPIES * weights + sum(saved.values()), _seconds([member], forward, inputs)
+        _seconds([run], forward, inputs, rounds=1)
+    weights = sum(parameter.nbytes for parameter in run.training.student.parameters())
+    return _COPIES * weights + sum(saved.values()), _seconds([run], forward, inputs)
 
 
-def _seconds(members: Sequence[Member], forward: Forward, inputs: Any, rounds: int = _ROUNDS) -> float:
+def _seconds(runs: Sequence[Run], forward: Forward, inputs: Any, rounds: int = _ROUNDS) -> float:
     """The least time of a few passes; the students stay as they are."""
-    first = members[0].distiller
+    first = runs[0].training
     named = [
         {
-            **dict(member.distiller.student.named_parameters()),
-            **dict(member.distiller.student.named_buffers()),
+            **dict(run.training.student.named_parameters()),
+            **dict(run.training.student.named_buffers()),
         }
-        for member in members
+        for run in runs
     ]
     weights: dict[str, Tensor] = {}
     for name, tensor in named[0].items():
         stacked = torch.stack([one[name].detach() for one in named])
         weights[name] = stacked.requires_grad_() if tensor.requires_grad else stacked
     trainable = [tensor for tensor in weights.values() if tensor.requires_grad]
-    generators = [torch.Generator().manual_seed(0) for _ in members]
+    generators = [torch.Generator().manual_seed(0) for _ in runs]
     times = []
     with torch.random.fork_rng(devices=[first.device] if first.device.type == "cuda" else []):
         for _ in range(rounds):
             _wait(first.device)
             began = time.perf_counter()
             with first.precision.autocast():
-                out = forward(weights, inputs, len(members), generators).float().square().mean()
+                out = forward(weights, inputs, len(runs), generators).float().square().mean()
             torch.autograd.grad(out, trainable, allow_unused=True)
             _wait(first.device)
             times.append(time.perf_counter() - began)

@@ -52,9 +52,12 @@ class StackedStepping:
         """What a pass forward is made with."""
         return {**self._weights.all(), **self._copies}
 
-    def back(self, total: Tensor) -> None:
-        """Old gradients away, new ones there."""
+    def begin(self) -> None:
+        """Drop the gradients of the update before."""
         self._optimizer.zero_grad()
+
+    def backward(self, total: Tensor) -> None:
+        """Add the gradients of all losses."""
         with self._precision.backward():
             total.backward()
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch import Tensor
-
-from distillkit.engine.callbacks import tell
-from distillkit.engine.checks import check_devices, check_optimizer
+from distillkit.engine.arguments import whole_number
+from distillkit.engine.checks import check_optimizer
 from distillkit.engine.data.data_forms import as_source
 from distillkit.engine.data.seeds import own_randomness
-from distillkit.engine.data.selection import select
 from distillkit.engine.data.sources import ResidentSource
 from distillkit.engine.distiller import Distiller
-from distillkit.engine.loop.evaluator import Evaluator
-from distillkit.engine.settings import whole_number
+from distillkit.engine.loop.preparation import Run, Shared, prepare, selected_by
+from distillkit.engine.loop.training import Training
 from distillkit.engine.stack.architecture import fingerprint, obstacle
-from distillkit.engine.stack.batches import obstacle_in, some_inputs
+from distillkit.engine.stack.batches import first_seen, learner_of, obstacle_in, obstacle_in_view
 from distillkit.engine.stack.forward import Forward, forward_for
 from distillkit.engine.stack.optimizer import layout
 from distillkit.engine.stack.size import best_size
-from distillkit.engine.stack.training import Member, train_stack
-from distillkit.engine.teacher.signal import TeacherSignal, refuse_unsound_cache, teacher_signal
+from distillkit.engine.stack.training import train_stack
 from distillkit.errors import ConfigurationError, DivergenceError
 
 if TYPE_CHECKING:
@@ -117,18 +112,15 @@ class _Stacks:
         batch_size: int | None,
         evaluate_on: Any,
     ) -> None:
-        self._distillers, self._epochs = distillers, epochs
+        self._trainings, self._epochs = [one.training for one in distillers], epochs
         self._train, self._batch_size, self._evaluate_on = train, batch_size, evaluate_on
-        self._selected: dict[int, Tensor] = {}
-        # a teacher is asked once for all of its students
-        self._signals: dict[Hashable, TeacherSignal] = {}
-        self._evaluators: dict[Hashable, Evaluator] = {}
+        self._shared = Shared()
 
     def groups(self) -> list[list[int]]:
-        """The places of students that could be one stack, two or more each."""
-        if not self._distillers:
+        """Return the places of students that could be one stack, two or more each."""
+        if not self._trainings:
             return []
-        device = self._distillers[0].device
+        device = self._trainings[0].device
         source = as_source(self._train, device, batch_size=self._batch_size)
         reason = obstacle_in(source)
         if reason is not None or not isinstance(source, ResidentSource):
@@ -136,122 +128,79 @@ class _Stacks:
             return []
         self._source = source
         self._test = None if self._evaluate_on is None else as_source(self._evaluate_on, device)
-        found: dict[Hashable, list[int]] = {}
-        for place, distiller in enumerate(self._distillers):
-            why = _obstacle(distiller)
-            if why is None and distiller.device == device:
-                found.setdefault(self._key(place, distiller), []).append(place)
+        groups: dict[Hashable, list[int]] = {}
+        for place, training in enumerate(self._trainings):
+            why = _obstacle(training)
+            if why is None and training.device == device:
+                groups.setdefault(self._key(place, training), []).append(place)
             elif why is not None:
                 logger.info("Student %d trains alone: %s.", place, why)
-        return [places for places in found.values() if len(places) > 1]
+        return [places for places in groups.values() if len(places) > 1]
 
     def train(
         self, places: Sequence[int], stack_size: StackSize
     ) -> dict[int, pd.DataFrame | DivergenceError]:
         """Train students that could be one stack; those not in the result are left as they were."""
-        members = {place: self._member(place) for place in places}
+        runs = {
+            place: prepare(self._trainings[place], self._source, self._test, self._shared) for place in places
+        }
         # those who see the same stand together
-        ordered = sorted(places, key=lambda place: repr(members[place].learner().sees()))
-        forward = self._forward([members[place] for place in ordered])
+        ordered = sorted(runs.values(), key=lambda run: repr(learner_of(run).sees()))
+        forward = self._forward(ordered)
         if forward is None:
             return {}
-        size = (
-            best_size([members[place] for place in ordered], self._source, forward)
-            if stack_size == "auto"
-            else stack_size
-        )
+        size = best_size(ordered, self._source, forward) if stack_size == "auto" else stack_size
         if size == 1:
             return {}
         logger.info("%d students train in stacks of at most %d.", len(ordered), size)
         for first in range(0, len(ordered), size):
-            stack = [members[place] for place in ordered[first : first + size]]
-            for member in stack:
-                member.distiller.stopping = False
-                tell(member.distiller, "on_fit_start", self._epochs, self._steps(member))
+            stack = ordered[first : first + size]
+            for run in stack:
+                run.training.begin(self._epochs, run.steps)
             train_stack(stack, self._source, forward, self._epochs)
-        return {place: _result(member) for place, member in members.items()}
+        return {place: run.divergence or run.training.history() for place, run in runs.items()}
 
-    def _key(self, place: int, distiller: Distiller) -> Hashable:
-        check_devices(distiller.student, distiller.teacher, distiller.device)
-        check_optimizer(distiller.optimizer, distiller.student)
-        refuse_unsound_cache(distiller.teacher_cache, self._source, distiller.transfer_set)
-        with own_randomness(distiller.seed, distiller.device):
-            selected = select(self._source, distiller.transfer_set)
+    def _key(self, place: int, training: Training) -> Hashable:
+        training.check_devices()
+        check_optimizer(training.optimizer, training.trained)
+        selected = selected_by(training, self._source)
         if selected is None:
             return place
-        self._selected[place] = selected
         return (
-            fingerprint(distiller.student),
-            layout(distiller.optimizer, distiller.student),
-            distiller.precision,
-            distiller.recorder is not None,
+            fingerprint(training.student),
+            layout(training.optimizer, training.student),
+            training.precision,
+            training.recorder is not None,
             len(selected),
-            distiller.transfer_set.keeps_labels,
+            training.transfer_set.keeps_labels,
         )
 
-    def _member(self, place: int) -> Member:
-        distiller = self._distillers[place]
-        with own_randomness(distiller.seed, distiller.device):
-            return Member(distiller, self._selected[place], self._signal(place), self._evaluator(distiller))
-
-    def _signal(self, place: int) -> TeacherSignal | None:
-        distiller, selected = self._distillers[place], self._selected[place]
-        if distiller.teacher is None:
-            return None
-        digest = hashlib.sha256(selected.numpy().tobytes()).digest()
-        key = (_teacher_of(distiller), digest, type(distiller.transfer_set), distiller.transfer_set.to_json())
-        if key not in self._signals:
-            self._signals[key] = teacher_signal(
-                distiller.teacher,
-                self._source,
-                selected=selected,
-                transfer_set=distiller.transfer_set,
-                precision=distiller.precision,
-                cache=distiller.teacher_cache,
-            )
-        return self._signals[key]
-
-    def _evaluator(self, distiller: Distiller) -> Evaluator | None:
-        if self._test is None:
-            return None
-        key = _teacher_of(distiller)
-        if key not in self._evaluators:
-            self._evaluators[key] = Evaluator(
-                self._test, distiller.teacher, distiller.precision, distiller.teacher_cache
-            )
-        return self._evaluators[key]
-
-    def _forward(self, members: Sequence[Member]) -> Forward | None:
-        inputs = some_inputs(self._source, members[0].learner(), _TRIED)
-        with own_randomness(0, members[0].distiller.device):
-            forward = forward_for([member.distiller.student for member in members], inputs)
+    def _forward(self, runs: Sequence[Run]) -> Forward | None:
+        seen = [first_seen(self._source, learner_of(run), _TRIED) for run in runs]
+        forward: Forward | str | None = next(filter(None, map(obstacle_in_view, seen)), None)
+        if forward is None:
+            with own_randomness(0, runs[0].training.device):
+                forward = forward_for([run.training.student for run in runs], seen[0].inputs)
         if isinstance(forward, str):
-            logger.info("%d students train one by one: %s.", len(members), forward)
+            logger.info("%d students train one by one: %s.", len(runs), forward)
             return None
         return forward
 
-    def _steps(self, member: Member) -> int:
-        return -(-len(member.selected) // self._source.batch_size)
 
-
-def _obstacle(distiller: Distiller) -> str | None:
-    """Why a student cannot be in a stack; `None` where nothing is seen."""
-    if layout(distiller.optimizer, distiller.student) is None:
-        return f"{type(distiller.optimizer).__name__} may mix the numbers of a parameter"
-    # names of torch's own: nothing else tells
-    if distiller.optimizer._optimizer_step_pre_hooks or distiller.optimizer._optimizer_step_post_hooks:
-        return "its optimiser has hooks"
-    if distiller.compile == "on":
-        return "it is to be compiled"
-    if why := distiller.captures.obstacle():
+def _obstacle(training: Training) -> str | None:
+    """Return why a student cannot be in a stack; `None` where nothing is seen."""
+    if why := training.captures.obstacle():
         return why
-    if distiller.precision.scaler() is not None:
+    if layout(training.optimizer, training.student) is None:
+        return f"{type(training.optimizer).__name__} may mix the numbers of a parameter"
+    # names of torch's own: nothing else tells
+    if training.optimizer._optimizer_step_pre_hooks or training.optimizer._optimizer_step_post_hooks:
+        return "its optimiser has hooks"
+    if training.compile == "on":
+        return "it is to be compiled"
+    if training.precision.scaler() is not None:
         return "float16 on CUDA scales its gradients"
-    return obstacle(distiller.student)
-
-
-def _teacher_of(distiller: Distiller) -> Hashable:
-    return id(distiller.teacher), distiller.precision, distiller.teacher_cache
+    return obstacle(training.student)
 
 
 def _alone(
@@ -263,24 +212,14 @@ def _alone(
         return error
 
 
-def _result(member: Member) -> pd.DataFrame | DivergenceError:
-    # imported here for a quick start
-    import pandas as pd
-
-    if member.divergence is not None:
-        return member.divergence
-    history = pd.DataFrame(member.rows)
-    history.attrs["seconds"] = member.seconds
-    return history
-
-
 def _refuse_what_is_shared(distillers: Sequence[Distiller]) -> None:
     """Refuse students or optimisers that are one, and teachers that change while they teach.
 
     Raises:
         ConfigurationError: Says which.
     """
-    if len({id(distiller.optimizer) for distiller in distillers}) < len(distillers):
+    made = [id(one.optimizer) for one in distillers if one.training.is_made]
+    if len(set(made)) < len(made):
         raise ConfigurationError("Two of the Distillers have one optimiser: give each its own.")
     trained: set[int] = set()
     for distiller in distillers:

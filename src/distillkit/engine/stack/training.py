@@ -1,240 +1,188 @@
-"""Training a stack of students, epoch by epoch."""
+"""Training a stack of students."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from distillkit.engine.callbacks import Callback, only_watched, tell
+from distillkit.engine.callbacks import only_watched
 from distillkit.engine.checks import check_contributions, check_outputs
-from distillkit.engine.data.seeds import epoch_seed, own_randomness
+from distillkit.engine.data.seeds import epoch_seed
 from distillkit.engine.data.sources import ResidentSource
-from distillkit.engine.distiller import Distiller
-from distillkit.engine.forward.modes import mode
-from distillkit.engine.loop.evaluator import Evaluator
-from distillkit.engine.settings import advance
+from distillkit.engine.loop.epoch import Steps, overrides, train_epoch
+from distillkit.engine.loop.preparation import Run
+from distillkit.engine.loop.training import Training
 from distillkit.engine.stack.architecture import fingerprint
-from distillkit.engine.stack.batches import Learner, StackedBatch, StackedBatches
+from distillkit.engine.stack.batches import StackedBatch, StackedBatches, learner_of
 from distillkit.engine.stack.forward import ByLayers, Forward
 from distillkit.engine.stack.log import StackLog
 from distillkit.engine.stack.losses import Contributions, Members, MembersLoss, members_alike
 from distillkit.engine.stack.optimizer import StackedOptimizer
 from distillkit.engine.stack.stepping import StackedStepping
 from distillkit.engine.stack.weights import StackedWeights
-from distillkit.engine.teacher.signal import TeacherSignal
 from distillkit.engine.update.contributions import contributions_of
 from distillkit.engine.update.cuda_graphs import recorded
 from distillkit.engine.update.fused.switch import one_pass_pays
 from distillkit.engine.update.update import explain_batch_of_one
-from distillkit.errors import ConfigurationError, DivergenceError
+from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
 
-Found = list[tuple[Members, Contributions]]
+StackContributions = list[tuple[Members, Contributions]]
 """The contributions of each group of members."""
 
 
-@dataclass(eq=False)
-class Member:
-    """A student of a stack, what it learns from, and how it has gone so far."""
-
-    distiller: Distiller
-    selected: Tensor
-    signal: TeacherSignal | None
-    evaluator: Evaluator | None
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    divergence: DivergenceError | None = None
-
-    def learner(self) -> Learner:
-        """What it sees."""
-        distiller = self.distiller
-        return Learner(
-            distiller.transfer_set, self.selected, distiller.seed, distiller.epochs_done, self.signal
-        )
-
-    def watches(self, event: str) -> bool:
-        """Whether one of its callbacks has a method of its own for an event."""
-        return any(
-            getattr(type(one), event) is not getattr(Callback, event) for one in self.distiller.callbacks
-        )
-
-
-def train_stack(members: Sequence[Member], source: ResidentSource, forward: Forward, epochs: int) -> None:
-    """Train all of them; histories and divergences are left in the members.
+def train_stack(runs: Sequence[Run], source: ResidentSource, forward: Forward, epochs: int) -> None:
+    """Train all of them; histories and divergences are left in the runs.
 
     A student that stops or diverges leaves the stack at the end of the epoch, and the others go on.
     """
-    going = list(members)
+    going = list(runs)
     done = 0
     while going and done < epochs:
-        stack = _Stack(going, source, forward, epochs - done, checked=done > 0)
+        stack = StepsOfStack(going, source, forward, epochs - done, checked=done > 0)
+        members = len(going)
         try:
-            while done < epochs and len(stack.going) == len(going):
-                stack.train_epoch()
+            while done < epochs and len(going) == members:
+                going = train_epoch(going, stack)
+                stack.end_epoch(going)
                 done += 1
         finally:
             stack.close()
-        going = stack.going
 
 
-class _Stack:
-    """Students that train together, until one of them leaves."""
+class StepsOfStack(Steps[StackedBatch]):
+    """Makes the steps of students that train together, until one of them leaves.
+
+    Args:
+        runs: The trainings, prepared.
+        source: Where the examples are.
+        forward: Calls all students at once.
+        epochs: Epochs to come.
+        checked: Whether outputs and losses have been checked on a first batch.
+    """
 
     def __init__(
         self,
-        members: Sequence[Member],
+        runs: Sequence[Run],
         source: ResidentSource,
         forward: Forward,
         epochs: int,
         *,
         checked: bool,
     ) -> None:
-        self._members = members
-        self.going = list(members)
-        self._forward, self._checked = forward, checked
-        distillers = [member.distiller for member in members]
-        students = [distiller.student for distiller in distillers]
-        self._device, self._precision = distillers[0].device, distillers[0].precision
+        self._runs, self._forward, self._checked = runs, forward, checked
+        trainings = [run.training for run in runs]
+        students = [training.student for training in trainings]
+        self._precision = trainings[0].precision
         self._architecture = fingerprint(students[0])
-        for member in members:
-            self._refuse_other_architecture(member)
-        self._batches = StackedBatches(source, [member.learner() for member in members])
+        for student in students:
+            self._refuse_other_architecture(student)
+        self._batches = StackedBatches(source, [learner_of(run) for run in runs])
         self._losses: list[tuple[Members, MembersLoss]] = []
         self._epochs = 0
         self._weights = StackedWeights(students)
         try:
-            for distiller in distillers:
+            for training in trainings:
                 # a step without gradients changes nothing; schedules ask whether there has been one
-                distiller.optimizer.step()
+                training.optimizer.step()
             self._optimizer = StackedOptimizer(
-                [distiller.optimizer for distiller in distillers], students, self._weights
+                [training.optimizer for training in trainings], students, self._weights
             )
             self._stepping = StackedStepping(
                 self._weights,
                 self._optimizer,
                 self._precision,
-                [math.inf if one.clip_norm is None else one.clip_norm for one in distillers],
-                one_pass=self._one_pass(distillers, epochs),
+                [math.inf if one.clip_norm is None else one.clip_norm for one in trainings],
+                one_pass=self._one_pass(trainings, epochs * runs[0].steps),
             )
         except BaseException:
             self._weights.release()
             raise
         self._generators: list[torch.Generator] = []
-        self._step: Callable[[StackedBatch], Found] = self._update
-        recorder = distillers[0].recorder
+        self._update: Callable[[StackedBatch], StackContributions] = self._backward_and_step
+        recorder = trainings[0].recorder
         if recorder is not None:
-            step = recorded(
-                lambda given: self._update(StackedBatch(**given)), self._optimizer.in_use, recorder
+            update = recorded(
+                lambda tensors: self._backward_and_step(StackedBatch(**tensors)),
+                self._optimizer.in_use,
+                recorder,
             )
-            self._step = lambda batch: step(
+            self._update = lambda batch: update(
                 {"inputs": batch.inputs, "labels": batch.labels, "teacher": batch.teacher}
             )
 
-    def _one_pass(self, distillers: Sequence[Distiller], epochs: int) -> bool:
+    def _one_pass(self, trainings: Sequence[Training], steps: int) -> bool:
         """Whether updates are made by one compiled pass; of plain layers, all of whose weights are cast."""
         if not isinstance(self._forward, ByLayers):
             return False
-        if not all(one.compile == "auto" and only_watched(one.callbacks) for one in distillers):
+        if not all(one.compile == "auto" and only_watched(one.callbacks) for one in trainings):
             return False
         weights = sum(stacked.numel() for stacked in self._weights.trainable.values())
-        return one_pass_pays("auto", self._precision, weights, epochs * self._batches.steps)
+        return one_pass_pays("auto", self._precision, weights, steps)
+
+    def begin_epoch(self) -> Iterator[StackedBatch]:
+        """Begin an epoch; each student sees the order of its own seed."""
+        trainings = [run.training for run in self._runs]
+        self._log = StackLog([training.epochs_done for training in trainings])
+        seeds = [epoch_seed(training.seed, training.epochs_done) for training in trainings]
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._stepping.begin_epoch()
+        return self._batches.epoch(self._epochs)
+
+    def step(self, batch: StackedBatch) -> None:
+        """Update every student."""
+        self._log.add(self._update(batch))
+
+    def means(self, place: int) -> dict[str, float]:
+        """Return the epoch's mean losses of one student."""
+        return self._log.means(place)
+
+    def settings_changed(self) -> None:
+        """Take weights and settings from the students and their optimisers."""
+        self._weights.take_back()
+        self._optimizer.take_settings()
+
+    def before_rows(self) -> None:
+        """Hand the optimisers' state to callbacks that look."""
+        if any(overrides(run.training.callbacks, "on_epoch_end") for run in self._runs):
+            self._optimizer.give_state()
+
+    def end_epoch(self, going: Sequence[Run]) -> None:
+        """Take what callbacks have changed at the end of an epoch."""
+        for run in going:
+            if overrides(run.training.callbacks, "on_epoch_end"):
+                self._refuse_other_architecture(run.training.student)
+        self._epochs += 1
+        self.settings_changed()
 
     def close(self) -> None:
         """Hand weights and the optimisers' state back to the students, and let go of what is recorded."""
-        self._step = self._update
+        self._update = self._backward_and_step
         try:
             self._optimizer.give_state()
         finally:
             self._weights.release()
 
-    def train_epoch(self) -> None:
-        """One epoch of every student, with its evaluation, schedules and callbacks."""
-        began = time.perf_counter()
-        log = StackLog([member.distiller.epochs_done for member in self._members])
-        rates = [float(member.distiller.optimizer.param_groups[0]["lr"]) for member in self._members]
-        by_step = [
-            member.distiller.schedule
-            for member in self._members
-            if member.distiller.schedule is not None and member.distiller.schedule_unit == "step"
-        ]
-        watchers = [member.distiller for member in self._members if member.watches("on_step_end")]
-        seeds = [epoch_seed(member.distiller.seed, member.distiller.epochs_done) for member in self._members]
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._stepping.begin_epoch()
-        with own_randomness(seeds[0], self._device), self._training():
-            for step, batch in enumerate(self._batches.epoch(self._epochs), start=1):
-                log.add(self._step(batch))
-                for schedule in by_step:
-                    advance(schedule)
-                for distiller in watchers:
-                    tell(distiller, "on_step_end", step)
-                if watchers:
-                    self._weights.take_back()
-                if by_step or watchers:
-                    self._optimizer.take_settings()
-        trained = (time.perf_counter() - began) / len(self._members)
-        if any(member.watches("on_epoch_end") for member in self._members):
-            self._optimizer.give_state()
-        for place, member in enumerate(self._members):
-            self._end_epoch(member, log, place, rates[place], trained)
-        self._epochs += 1
-        self._weights.take_back()
-        self._optimizer.take_settings()
-
-    def _end_epoch(self, member: Member, log: StackLog, place: int, rate: float, trained: float) -> None:
-        began, distiller = time.perf_counter(), member.distiller
-        try:
-            means = log.means(place)
-        except DivergenceError as error:
-            member.divergence = error
-            self.going.remove(member)
-            return
-        if distiller.schedule_unit == "epoch":
-            advance(distiller.schedule, means["loss"])
-        distiller.epochs_done += 1
-        row = {"epoch": distiller.epochs_done, **means, "learning_rate": rate}
-        if member.evaluator is not None:
-            with own_randomness(epoch_seed(distiller.seed, distiller.epochs_done - 1), distiller.device):
-                row |= member.evaluator.evaluate(distiller.student).numbers()
-        member.rows.append(row)
-        member.seconds.append(trained + time.perf_counter() - began)
-        tell(distiller, "on_epoch_end", row)
-        if distiller.stopping:
-            self.going.remove(member)
-        elif member.watches("on_epoch_end"):
-            self._refuse_other_architecture(member)
-
-    def _refuse_other_architecture(self, member: Member) -> None:
-        if fingerprint(member.distiller.student) != self._architecture:
+    def _refuse_other_architecture(self, student: nn.Module) -> None:
+        if fingerprint(student) != self._architecture:
             raise ConfigurationError(
                 "A callback changed a student that is trained in a stack: its parts, their settings, or "
                 "which weights are trained. Only weights may change there: use stack_size=1, or fit()."
             )
 
-    @contextmanager
-    def _training(self) -> Iterator[None]:
-        """Every student in training mode, for callbacks that look."""
-        with ExitStack() as modes:
-            for member in self._members:
-                modes.enter_context(mode(member.distiller.student, training=True))
-            yield
-
-    def _update(self, batch: StackedBatch) -> Found:
-        """One step of every student; return the contributions of each group of members."""
+    def _backward_and_step(self, batch: StackedBatch) -> StackContributions:
+        """Make one step of every student; return the contributions of each group of members."""
+        self._stepping.begin()
         with self._precision.autocast():
             logits = self._logits(batch)
             if not self._losses:
                 self._losses = self._first_batch(logits, batch)
-            found = [
+            contributions = [
                 (
                     group,
                     loss(
@@ -245,30 +193,28 @@ class _Stack:
                 )
                 for group, loss in self._losses
             ]
-        sums = [values.sum() for _, contributions in found for values in contributions.values()]
-        self._stepping.back(reduce(add, sums))
+        sums = [values.sum() for _, by_name in contributions for values in by_name.values()]
+        self._stepping.backward(reduce(add, sums))
         self._stepping.step()
-        return found
+        return contributions
 
     def _logits(self, batch: StackedBatch) -> Tensor:
         try:
-            return self._forward(self._stepping.weights(), batch.inputs, len(self._members), self._generators)
+            return self._forward(self._stepping.weights(), batch.inputs, len(self._runs), self._generators)
         except ValueError as error:
             explain_batch_of_one(error)
             raise
 
     def _first_batch(self, logits: Tensor, batch: StackedBatch) -> list[tuple[Members, MembersLoss]]:
-        """Check outputs and losses as `fit` does; find the losses that can be mapped together."""
+        """Check outputs and losses as `fit` does; group the losses that can be mapped together."""
         names = []
-        for place, member in enumerate(self._members):
-            teacher = (
-                batch.teacher[place] if batch.teacher is not None and member.signal is not None else None
-            )
+        for place, run in enumerate(self._runs):
+            teacher = batch.teacher[place] if batch.teacher is not None and run.signal is not None else None
             labels = None if batch.labels is None else batch.labels[place]
             if not self._checked:
                 check_outputs(logits[place], teacher, labels)
             contributions = contributions_of(
-                member.distiller.loss,
+                run.training.loss,
                 student=Outputs(logits[place]),
                 teacher=None if teacher is None else Outputs(teacher),
                 labels=labels,
@@ -277,8 +223,8 @@ class _Stack:
                 check_contributions(contributions)
             names.append(tuple(contributions))
         groups = members_alike(
-            [member.distiller.loss for member in self._members],
-            [member.signal is not None for member in self._members],
+            [run.training.loss for run in self._runs],
+            [run.signal is not None for run in self._runs],
             names,
         )
         return [(group, MembersLoss(group)) for group in groups]

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from distillkit.engine.arguments import one_of
 from distillkit.engine.callbacks import Callback
 from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.sources import Source
@@ -18,7 +19,6 @@ from distillkit.engine.data.views import viewed
 from distillkit.engine.forward.capture import Capture, outputs_of
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.forward.precision import Precision
-from distillkit.engine.settings import one_of
 from distillkit.engine.teacher.cache import TeacherCache, cache_key
 from distillkit.engine.trees import tensors_in
 from distillkit.errors import ConfigurationError

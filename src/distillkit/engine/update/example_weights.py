@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from distillkit.engine.checks import check_loss
+from distillkit.engine.checks import check_loss, check_number, check_weights
 from distillkit.engine.forward.compiling import reason_of
 from distillkit.engine.trees import tensors_in, with_tensors
 from distillkit.engine.update.contributions import contributions_of
@@ -126,29 +126,6 @@ class _Examples:
             teacher=None if teacher is None else _outputs_of_one(teacher),
             labels=None if labels is None else labels.unsqueeze(0),
         )
-
-
-def check_weights(weights: Tensor) -> None:
-    """Refuse weights of examples that are negative or not finite.
-
-    Raises:
-        ConfigurationError: Says from where to where they go.
-    """
-    if not bool((weights.isfinite() & (weights >= 0)).all()):
-        raise ConfigurationError(
-            "The weights of the examples must be finite numbers ≥ 0, got some from "
-            f"{float(weights.min())} to {float(weights.max())}."
-        )
-
-
-def check_number(weights: Tensor, examples: int) -> None:
-    """Refuse weights that are not one an example.
-
-    Raises:
-        ConfigurationError: Says how many there are.
-    """
-    if len(weights) != examples:
-        raise ConfigurationError(f"Each example needs a weight, got {len(weights)} for {examples} examples.")
 
 
 def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From a loss to new weights: backward, clip, step."""
+"""From a loss to new weights: gradients, clipping, the optimiser's step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,23 +15,35 @@ from distillkit.engine.update.clipping import clipping_for
 
 
 class Stepping(Protocol):
-    """How an update gets from its loss to new weights."""
+    """How an update gets from its losses to new weights."""
 
-    def standing(self) -> AbstractContextManager[object]:
-        """The context of the passes forward and back, in which other weights may stand in."""
+    def begin(self) -> None:
+        """Drop the gradients of the update before."""
         ...
 
-    def back(self, total: Tensor) -> None:
-        """Old gradients away, new ones there."""
+    def weights_in_place(self) -> AbstractContextManager[object]:
+        """Return the context of the passes forward and back, in which other weights may stand in."""
+        ...
+
+    def backward(self, total: Tensor) -> None:
+        """Add the gradients of a loss."""
         ...
 
     def step(self) -> None:
-        """One step of the optimiser, from gradients that are clipped."""
+        """Clip the gradients and make one step of the optimiser."""
         ...
 
 
 class PlainStepping:
-    """By the optimiser itself."""
+    """Steps by the optimiser itself.
+
+    Args:
+        parameters: What is trained.
+        optimizer: Holds the same parameters.
+        precision: The precision of the passes.
+        clip_norm: Largest global norm of the gradients.
+        scaler: Scales the loss, where float16 needs it.
+    """
 
     def __init__(
         self,
@@ -38,32 +51,35 @@ class PlainStepping:
         optimizer: Optimizer,
         precision: Precision,
         clip_norm: float | None,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> None:
-        self._optimizer, self._precision = optimizer, precision
-        self.scaler = precision.scaler()
+        self._optimizer, self._precision, self._scaler = optimizer, precision, scaler
         self._clipped: Callable[[], Any] = nullcontext
         if clip_norm is not None:
-            self._clipped = clipping_for(optimizer, parameters, clip_norm, scaled=self.scaler is not None)
+            self._clipped = clipping_for(optimizer, parameters, clip_norm, scaled=scaler is not None)
 
-    def standing(self) -> AbstractContextManager[object]:
-        """The weights as they are."""
+    def begin(self) -> None:
+        """Drop the gradients of the update before."""
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def weights_in_place(self) -> AbstractContextManager[object]:
+        """Leave the weights as they are."""
         return nullcontext()
 
-    def back(self, total: Tensor) -> None:
-        """Backward, scaled where the precision asks for it."""
-        self._optimizer.zero_grad(set_to_none=True)
-        if self.scaler is not None:
-            total = self.scaler.scale(total)
+    def backward(self, total: Tensor) -> None:
+        """Run backward, scaled where the precision asks for it."""
+        if self._scaler is not None:
+            total = self._scaler.scale(total)
         with self._precision.backward():
             total.backward()
 
     def step(self) -> None:
         """Clip and step."""
-        if self.scaler is None:
+        if self._scaler is None:
             with self._clipped():
                 self._optimizer.step()
             return
-        self.scaler.unscale_(self._optimizer)
+        self._scaler.unscale_(self._optimizer)
         with self._clipped():
-            self.scaler.step(self._optimizer)
-        self.scaler.update()
+            self._scaler.step(self._optimizer)
+        self._scaler.update()

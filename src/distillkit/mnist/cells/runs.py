@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from distillkit import Callback, Distiller, MaxNorm, TeacherCache, fit_together
+from distillkit import Callback, Distiller, MaxNorm, TeacherCache, Watched, fit_together
 from distillkit.errors import DivergenceError
 from distillkit.mnist.cells.cell import Cell
 from distillkit.mnist.cells.compile_mode import compile_mode
@@ -199,13 +199,13 @@ class _Watch(Callback):
         self._run, self._observer = run_name(name, seed), observer
         self._steps = 0
 
-    def on_fit_start(self, distiller: Distiller, epochs: int, steps: int) -> None:
+    def on_fit_start(self, distiller: Watched, epochs: int, steps: int) -> None:
         self._steps = steps
 
-    def on_step_end(self, distiller: Distiller, step: int) -> None:
+    def on_step_end(self, distiller: Watched, step: int) -> None:
         self._observer.step_ended(self._run, distiller.epochs_done, step / self._steps)
 
-    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         self._observer.epoch_ended(self._run, row)
 
 

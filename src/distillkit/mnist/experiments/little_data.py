@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from distillkit import Callback, Distiller, metrics
+from distillkit import Callback, Watched, metrics
 from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, hinton
 from distillkit.mnist.cells.cell import held_out
@@ -130,7 +130,7 @@ class _Looks(Callback):
         self._errors: list[tuple[int, int, int]] = []
         self._said: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
 
-    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         if distiller.epochs_done in self._at:
             said = [distiller.logits(images) for images, _ in (self._test, self._held_out)]
             test_errors, held_out_errors = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from distillkit import Callback, Distiller
+from distillkit import Callback, Watched
 from distillkit.mnist.cells.runs import RunContext, TeacherId, run_name
 from distillkit.mnist.experiments.plan import has_teacher
 from distillkit.mnist.experiments.runs import ExperimentResult, costs_like, experiment_config, run_experiment
@@ -103,7 +103,7 @@ class _Watch(Callback):
         self._steps_an_epoch = math.ceil(len(context.data.train_labels) / batch_size)
         self._made = 0
 
-    def on_step_end(self, distiller: Distiller, step: int) -> None:
+    def on_step_end(self, distiller: Watched, step: int) -> None:
         """Count it; what an estimate did not foresee belongs to the last epoch."""
         self._made = min(self._made + 1, self._epochs * self._steps_an_epoch - 1)
         epoch, steps = divmod(self._made, self._steps_an_epoch)

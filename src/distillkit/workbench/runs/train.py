@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from distillkit import Callback, Distiller
+from distillkit.engine.callbacks import Watched
 from distillkit.errors import ConfigurationError, DistillkitError
 from distillkit.workbench.results.atomic import to_json
 from distillkit.workbench.results.environment import environment
@@ -169,7 +170,7 @@ class _FirstEpoch(Callback):
 
     ended = False
 
-    def on_epoch_end(self, distiller: Distiller, row: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         self.ended = True
 
 

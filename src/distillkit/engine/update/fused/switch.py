@@ -53,12 +53,15 @@ class OnePassStepping:
     def __init__(self, copies: Copies, one_pass: OnePass, plain: PlainStepping) -> None:
         self._copies, self._pass, self._plain = copies, one_pass, plain
 
-    def standing(self) -> AbstractContextManager[object]:
-        """The copies stand in for the weights."""
+    def begin(self) -> None:
+        """Do nothing: the pass before has left no gradients."""
+
+    def weights_in_place(self) -> AbstractContextManager[object]:
+        """Put the copies in the place of the weights."""
         return self._copies.standing_in()
 
-    def back(self, total: Tensor) -> None:
-        """Backward; the pass before has left no gradients."""
+    def backward(self, total: Tensor) -> None:
+        """Run backward."""
         total.backward()
 
     def step(self) -> None:

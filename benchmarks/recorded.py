@@ -12,7 +12,8 @@ from distillkit import fit_together
 from distillkit.errors import DivergenceError
 from distillkit.mnist.cells import runs
 from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell, teacher_cell
-from distillkit.mnist.cells.runs import RunContext, distiller_for
+from distillkit.mnist.cells.run_context import RunContext
+from distillkit.mnist.cells.runs import distiller_for
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.plan import TEMPERATURES
 from distillkit.mnist.protocols.protocol import MODERN

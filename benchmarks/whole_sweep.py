@@ -11,7 +11,7 @@ from benchmarks.report_students import TEMPERATURES, WIDTHS
 from benchmarks.setting import Setting
 from benchmarks.tables import number, table
 from benchmarks.timing import seconds
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData, load_mnist
 from distillkit.mnist.protocols.protocol import REPORT_2025
 from distillkit.mnist.sweep import sweep

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from distillkit.cli.console import stderr
 from distillkit.cli.progress import RunsProgress
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
 from distillkit.mnist.protocols.protocol import protocol_named

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from distillkit.mnist.cells.cell import baseline_cell
-from distillkit.mnist.cells.runs import RunContext, train_cells
+from distillkit.mnist.cells.run_context import RunContext
+from distillkit.mnist.cells.runs import train_cells
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.protocols.protocol import REPORT_2025, REPORT_2025_CODE
 from distillkit.workbench import environment

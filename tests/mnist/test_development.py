@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
 from distillkit.mnist.protocols.protocol import MODERN, Protocol

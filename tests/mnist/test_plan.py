@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.judging.commands import command_of
 from distillkit.mnist.plan import TEMPERATURES, WIDTHS, experiments_of, reproduction_stages

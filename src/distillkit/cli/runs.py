@@ -16,7 +16,7 @@ from distillkit.cli.progress import RunsProgress
 from distillkit.cli.signals import Terminated
 
 if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import RunContext
+    from distillkit.mnist.cells.run_context import RunContext
     from distillkit.mnist.data.digits import MnistData
 
 
@@ -30,7 +30,7 @@ def laboratory_for(
         ConfigurationError: There is no such device, or it cannot do the precision.
     """
     # imported here for a quick start
-    from distillkit.mnist.cells.runs import RunContext
+    from distillkit.mnist.cells.run_context import RunContext
     from distillkit.workbench import resolve_device, settle_precision
 
     found = resolve_device(device)

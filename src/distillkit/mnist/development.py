@@ -16,7 +16,8 @@ from torch import nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell, teacher_cell
-from distillkit.mnist.cells.runs import RunContext, run_config, train_cells
+from distillkit.mnist.cells.run_context import RunContext, run_config
+from distillkit.mnist.cells.runs import train_cells
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.workbench import config_id, write_atomically

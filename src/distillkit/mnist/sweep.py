@@ -9,7 +9,7 @@ from typing import Any
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
 from distillkit.mnist.cells.cell import Cell, baseline_cell, student_cell, teacher_cell
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.jobs.job import run_job
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.workbench import ResultStore

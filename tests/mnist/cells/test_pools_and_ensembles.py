@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from distillkit.mnist.cells.cell import MEMBERS, member_cells, pool_cell
-from distillkit.mnist.cells.runs import RunContext, train_cells
+from distillkit.mnist.cells.run_context import RunContext
+from distillkit.mnist.cells.runs import train_cells
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.data.pools import Pool
 from distillkit.mnist.judging.claims import claims

@@ -13,7 +13,7 @@ from torch import nn
 
 from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments import runs, suite
 from distillkit.mnist.experiments.plan import (

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.jobs import job
 from distillkit.mnist.protocols.networks import NetworkSpec
@@ -113,7 +113,7 @@ from distillkit.workbench.workers.observer import Silent
 from distillkit.mnist.jobs import job
 from distillkit.mnist.data.digits import make_stand_in
 from distillkit.mnist.protocols.protocol import REPORT_2025, NetworkSpec
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.sweep import sweep
 
 class Watching(Silent):

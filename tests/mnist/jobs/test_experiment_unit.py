@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.experiments import runs as experiment_runs
 from distillkit.mnist.jobs import job

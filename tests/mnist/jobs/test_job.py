@@ -13,7 +13,7 @@ import torch
 
 from distillkit.errors import ConfigurationError
 from distillkit.mnist.cells import runs
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
 from distillkit.mnist.jobs import job
 from distillkit.mnist.plan import quick_stages, reproduction_stages

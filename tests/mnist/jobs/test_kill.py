@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 from distillkit.workbench.workers.observer import Silent
 from distillkit.mnist.data.digits import make_stand_in
 from distillkit.mnist.protocols.protocol import REPORT_2025, NetworkSpec
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.sweep import sweep
 import pandas
 small = REPORT_2025.model_copy(update={"teacher": NetworkSpec(hidden_units=(32, 32))}).with_epochs(3)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from distillkit.losses import HardLabels, SoftTargets, WeightedSum, hinton
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData, with_background
 from distillkit.mnist.jobs import job
 from distillkit.mnist.protocols.learning_rates import MomentumRamp, WarmUpAndFall

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from distillkit import Distiller, metrics
 from distillkit.mnist.cells.bias_correction import (
@@ -14,10 +14,8 @@ from distillkit.mnist.cells.bias_correction import (
     shifted,
 )
 from distillkit.mnist.cells.cell import HELD_OUT, LABEL_FREE, TEST_TUNED, Cell, held_out
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.cells.run_record import Kept, beside
-
-if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import RunContext
 
 
 def corrected_config(config: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from distillkit import Distiller, metrics
 from distillkit.losses import HardLabels
 from distillkit.mnist.cells.cell import Average, Cell
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.cells.run_record import Kept, beside
-
-if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import RunContext
 
 
 def ensemble_id(members: Sequence[str], average: Average) -> dict[str, Any]:

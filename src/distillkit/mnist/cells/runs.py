@@ -5,71 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from distillkit import Callback, Distiller, MaxNorm, TeacherCache, Watched, fit_together
+from distillkit import Callback, Distiller, MaxNorm, Watched, fit_together
 from distillkit.errors import DivergenceError
 from distillkit.mnist.cells.cell import Cell
-from distillkit.mnist.cells.compile_mode import compile_mode
 from distillkit.mnist.cells.corrected_results import chosen_on_held_out, corrected_results
 from distillkit.mnist.cells.ensembles import ensemble_result
+from distillkit.mnist.cells.run_context import RunContext, TeacherId, compile_mode, run_config, run_name
 from distillkit.mnist.cells.run_record import Kept, as_bytes, numbers_of
-from distillkit.mnist.data.digits import BACKGROUND, MnistData, with_background
-from distillkit.workbench import SettledPrecision, config_id, environment
+from distillkit.workbench import config_id, environment
 from distillkit.workbench.workers.observer import Observer
-
-TeacherId = str | dict[str, Any] | None
-"""The identity of the run that made a teacher, or those of an ensemble's members with what is averaged."""
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """What all runs of a job share."""
-
-    data: MnistData
-    protocol: str
-    quick: bool
-    device: torch.device
-    precision: SettledPrecision
-    observer: Observer
-    at_once: int | None = 1
-    """How many runs go on side by side, each in a process of its own; 1 is in this one, `None` as many as let
-    the job end first."""
-    teacher_cache: TeacherCache = field(default_factory=TeacherCache)
-    """Each teacher's answers, asked once for all of its students."""
-
-    def train(self, cell: Cell) -> tuple[Tensor, Tensor]:
-        """Training images as the cell has them, `[60000, 1, 28, 28]`, and labels, on the device."""
-        return self._images(self.data.train_images, cell), self.data.train_labels.to(self.device)
-
-    def test(self, cell: Cell) -> tuple[Tensor, Tensor]:
-        """Test images as the cell has them, `[10000, 1, 28, 28]`, and labels, on the device."""
-        return self._images(self.data.test_images, cell), self.data.test_labels.to(self.device)
-
-    def learnt_from(self, cell: Cell, seed: int) -> Tensor | tuple[Tensor, Tensor]:
-        """What a run of the cell is trained on: the training set, or images alone."""
-        if cell.pool is None:
-            return self.train(cell)
-        return self._images(cell.pool.draw(self.data, seed), cell)
-
-    def _images(self, images: Tensor, cell: Cell) -> Tensor:
-        if cell.background != BACKGROUND:
-            images = with_background(images, cell.background)
-        return images.view(-1, 1, 28, 28).to(self.device)
-
-
-def run_config(cell: Cell, context: RunContext, teacher_id: TeacherId) -> dict[str, Any]:
-    """The whole configuration of a cell's run, but for the seed."""
-    return cell.config(
-        data=context.data.sha256,
-        precision=context.precision,
-        teacher=teacher_id if cell.has_teacher else None,
-    )
 
 
 @dataclass(frozen=True)
@@ -207,8 +157,3 @@ class _Watch(Callback):
 
     def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         self._observer.epoch_ended(self._run, row)
-
-
-def run_name(cell: str, seed: int) -> str:
-    """What a run is called where people read it."""
-    return f"{cell}, seed {seed}"

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from distillkit import Callback, Distiller, TeacherCache, fit_together
 from distillkit.errors import DivergenceError
-from distillkit.mnist.cells.compile_mode import compile_mode
+from distillkit.mnist.cells.run_context import compile_mode
 from distillkit.mnist.cells.stacks import WIDEST_ON_A_CPU
 from distillkit.mnist.protocols.networks import NetworkSpec
 from distillkit.typing import LossFn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from torch import nn
 
 from distillkit import Callback
 from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell
+from distillkit.mnist.cells.run_context import RunContext, TeacherId
 from distillkit.mnist.experiments.logit_matching import STUDENT_TEMPERATURES
 from distillkit.mnist.experiments.plan import epochs_of, has_teacher
 from distillkit.mnist.experiments.recipe import Recipe
@@ -26,9 +27,6 @@ from distillkit.mnist.experiments.suite import (
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.mnist.protocols.training import AnyTraining
 from distillkit.workbench import config_id, environment
-
-if TYPE_CHECKING:
-    from distillkit.mnist.cells.runs import RunContext, TeacherId
 
 WIDTH, NARROW_WIDTH = 800, 30
 """Units a layer of the students, and of the nets of the specialists."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from distillkit import TeacherCache, fit_together
 from distillkit.errors import DivergenceError
 from distillkit.mnist.cells.cell import Cell
-from distillkit.mnist.cells.runs import RunContext, distiller_for
+from distillkit.mnist.cells.run_context import RunContext
+from distillkit.mnist.cells.runs import distiller_for
 from distillkit.transfer_sets import Full
 from distillkit.workbench.workers.observer import Silent
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distillkit import Callback, Watched
-from distillkit.mnist.cells.runs import RunContext, TeacherId, run_name
+from distillkit.mnist.cells.run_context import RunContext, TeacherId, run_name
 from distillkit.mnist.experiments.plan import has_teacher
 from distillkit.mnist.experiments.runs import ExperimentResult, costs_like, experiment_config, run_experiment
 from distillkit.mnist.jobs.run_ids import Identities

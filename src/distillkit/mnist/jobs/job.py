@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from distillkit.mnist.cells.cell import Cell, tuning_cell
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.cells.stacks import stacks_of
 from distillkit.mnist.jobs.concurrency import number_that_ends_first, ready
 from distillkit.mnist.jobs.estimate import Estimates

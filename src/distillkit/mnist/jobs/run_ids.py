@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from distillkit.mnist.cells.cell import Cell
 from distillkit.mnist.cells.ensembles import ensemble_id
-from distillkit.mnist.cells.runs import RunContext, TeacherId, run_config
+from distillkit.mnist.cells.run_context import RunContext, TeacherId, run_config
 from distillkit.mnist.jobs.teachers import TeacherSpec
 from distillkit.workbench import config_id
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from distillkit.mnist.cells.cell import BiasCorrection, Cell, tuning_cell
 from distillkit.mnist.cells.corrected_results import corrected_config
 from distillkit.mnist.cells.ensembles import ensemble_config
+from distillkit.mnist.cells.run_context import RunContext, TeacherId, run_name
 from distillkit.mnist.cells.run_record import Kept
-from distillkit.mnist.cells.runs import RunContext, TeacherId, run_name, train_cells
+from distillkit.mnist.cells.runs import train_cells
 from distillkit.mnist.jobs.run_ids import Identities
 from distillkit.mnist.jobs.teachers import Teachers, TeacherSpec
 from distillkit.mnist.jobs.units import Costs

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from distillkit.mnist.cells.cell import Cell
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.jobs.teachers import Teachers
 from distillkit.workbench import ResultStore
 

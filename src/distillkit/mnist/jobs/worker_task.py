@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from distillkit.mnist.cells.runs import RunContext
+from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.jobs.teachers import Teachers
 from distillkit.mnist.jobs.units import Task
 from distillkit.workbench.workers.observer import Silent

@@ -1,6 +1,6 @@
 """Write the tables of README.md and of the pages of results from the committed ledgers and results.
 
-    python docs/update_results.py
+    python -m docs.update_results
 
 A table stands between `<!-- NAME: made by docs/update_results.py … -->` and `<!-- end of NAME -->`; what is
 around it is
@@ -17,10 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.losses_compared.page import results_in_words
+
 from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
 from distillkit.mnist.judging.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS
-from distillkit.mnist.losses_compared.page import results_in_words
 from distillkit.mnist.protocols.protocol import PROTOCOLS
 from distillkit.mnist.reporting.report import CAPTIONS
 from distillkit.workbench import read_experiments, read_results

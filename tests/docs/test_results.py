@@ -7,12 +7,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from benchmarks.losses_compared.recipes import CHOSEN, compared
+from benchmarks.losses_compared.runs import TEACHER, Plan, run_configs
+from benchmarks.losses_compared.weights import best_factors
 
 from distillkit.mnist.data.digits import load_mnist
 from distillkit.mnist.judging.claims import LONG_PROTOCOLS
-from distillkit.mnist.losses_compared.recipes import CHOSEN, compared
-from distillkit.mnist.losses_compared.runs import TEACHER, Plan, run_configs
-from distillkit.mnist.losses_compared.weights import best_factors
 from distillkit.mnist.plan import reproduction_stages
 from distillkit.mnist.protocols.protocol import PROTOCOLS
 from distillkit.mnist.verifying.verify import verify_folder
@@ -35,7 +35,7 @@ def update_results() -> ModuleType:
 
 
 def test_the_tables_are_those_of_the_ledgers(update_results: ModuleType) -> None:
-    """Writing them anew changes nothing; otherwise run `python docs/update_results.py`."""
+    """Writing them anew changes nothing; otherwise run `python -m docs.update_results`."""
     for path, text in update_results.updated().items():
         assert path.read_text(encoding="utf-8") == text, path.name
 
@@ -73,7 +73,7 @@ def test_chosen_weights_are_those_that_were_found() -> None:
     """On held-out training cases, by the rule."""
     lines = read_results(RESULTS / "losses" / "weights")
     if not lines:
-        pytest.skip("no weights were tried yet: python docs/compare_losses.py --weights")
+        pytest.skip("no weights were tried yet: python -m benchmarks.compare_losses --weights")
     found = best_factors([line for line in lines if line["name"] != TEACHER])
     assert {kind: factor for kind, factor in found.items() if factor != 1} == dict(CHOSEN)
 
@@ -82,7 +82,7 @@ def test_every_loss_was_compared_as_it_stands() -> None:
     """At least five seeds of each built-in loss, in today's setting, and each learnt something."""
     lines = {line["id"]: line for line in read_results(RESULTS / "losses")}
     if not lines:
-        pytest.skip("the losses are not compared yet: python docs/compare_losses.py")
+        pytest.skip("the losses are not compared yet: python -m benchmarks.compare_losses")
     data = next(iter(lines.values()))["config"]["data"]
     seeds = {line["seed"] for line in lines.values() if line["name"] != TEACHER}
     assert len(seeds) >= 5

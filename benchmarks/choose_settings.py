@@ -1,9 +1,9 @@
 """Try one candidate setting of a protocol on held-out training cases; never on the test set.
 
-    python docs/choose_settings.py FOLDER teacher
-    python docs/choose_settings.py FOLDER distilled --T 8 --set hard_label_weight=0.05
-    python docs/choose_settings.py FOLDER baseline --set student_training.optimizer.learning_rate=0.003
-    python docs/choose_settings.py FOLDER distilled --set 'student_training.optimizer={kind: sgd,
+    python -m benchmarks.choose_settings FOLDER teacher
+    python -m benchmarks.choose_settings FOLDER distilled --T 8 --set hard_label_weight=0.05
+    python -m benchmarks.choose_settings FOLDER baseline --set student_training.optimizer.learning_rate=0.003
+    python -m benchmarks.choose_settings FOLDER distilled --set 'student_training.optimizer={kind: sgd,
         learning_rate: 0.1, momentum: 0.9, nesterov: true}'
 
 Learns from the first 50,000 training cases and counts errors on the other 10,000. FOLDER/tried.jsonl gets a
@@ -17,11 +17,11 @@ import argparse
 import json
 from pathlib import Path
 
+from benchmarks.held_out import Candidate, development_data, try_candidate, with_changes
 from distillkit.cli.console import stderr
 from distillkit.cli.progress import RunsProgress
 from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import load_mnist
-from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
 from distillkit.mnist.protocols.protocol import protocol_named
 from distillkit.workbench import resolve_device, settle_precision
 from distillkit.yaml_io import load_yaml

@@ -9,18 +9,18 @@ from typing import Any, Literal
 
 import pytest
 import scipy.stats
+from benchmarks.losses_compared import recipes
+from benchmarks.losses_compared.figure import losses_figure
+from benchmarks.losses_compared.page import results_in_words, told
+from benchmarks.losses_compared.recipes import RECIPES, compared, kind_of, named
+from benchmarks.losses_compared.runs import Plan, Training, compare
+from benchmarks.losses_compared.verdicts import verdicts
+from benchmarks.losses_compared.weights import FACTORS, best_factors, weights_to_try
 
 from distillkit import losses
 from distillkit.errors import ConfigurationError
 from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum
 from distillkit.mnist.data.digits import MnistData
-from distillkit.mnist.losses_compared import recipes
-from distillkit.mnist.losses_compared.figure import losses_figure
-from distillkit.mnist.losses_compared.page import results_in_words, told
-from distillkit.mnist.losses_compared.recipes import RECIPES, compared, kind_of, named
-from distillkit.mnist.losses_compared.runs import Plan, Training, compare
-from distillkit.mnist.losses_compared.verdicts import verdicts
-from distillkit.mnist.losses_compared.weights import FACTORS, best_factors, weights_to_try
 from distillkit.mnist.reporting.figures.figures import write_figure
 from distillkit.workbench.results.lines import read_lines
 

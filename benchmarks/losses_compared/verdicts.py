@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from distillkit.mnist.losses_compared.recipes import BASELINE
+from benchmarks.losses_compared.recipes import BASELINE
 from distillkit.workbench.statistics.many_tests import holm
 from distillkit.workbench.statistics.summaries import Comparison, Summary, paired_test, summarise
 

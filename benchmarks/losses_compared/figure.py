@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from distillkit.mnist.losses_compared.verdicts import verdicts
+from benchmarks.losses_compared.verdicts import verdicts
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _LINEAR = 100

@@ -6,15 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from distillkit.errors import ConfigurationError
-from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum, hinton
-from distillkit.mnist.losses_compared.networks import (
+from benchmarks.losses_compared.networks import (
     BEFORE_RELU,
     POOLED,
     STAGES,
     STUDENT_CHANNELS,
     TEACHER_CHANNELS,
 )
+from distillkit.errors import ConfigurationError
+from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum, hinton
 from distillkit.schedules import WarmUp
 
 BASELINE = "hard_labels"
@@ -84,8 +84,8 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 CHOSEN: Mapping[str, float] = {"at": 0.01, "fsp": 0.01, "nst": 0.1, "sp": 0.1, "vid": 0.1}
-"""By kind the factor of its published weight that `docs/compare_losses.py --weights` found better than 1 on
-held-out training cases (`docs/results/losses/weights`); the loss is compared with both weights."""
+"""By kind the factor of its published weight that was better than 1 on held-out training cases
+(`--weights`; `docs/results/losses/weights`); the loss is compared with both weights."""
 _TIMES = " × "
 
 

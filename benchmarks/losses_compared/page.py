@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distillkit.mnist.losses_compared.runs import TEACHER
-from distillkit.mnist.losses_compared.verdicts import Found, verdicts
+from benchmarks.losses_compared.runs import TEACHER
+from benchmarks.losses_compared.verdicts import Found, verdicts
 
 _HEAD = (
     "Loss", "Compared as", "Test errors", "Less those of hard labels", "p (Holm)", "Verdict",
@@ -88,7 +88,7 @@ def told(loss: Mapping[str, Any]) -> str:
     """A loss in a few words: its terms with their weights and layers.
 
     Example:
-        >>> from distillkit.mnist.losses_compared.recipes import compared
+        >>> from benchmarks.losses_compared.recipes import compared
         >>> told(compared(["sp"])["sp"].to_dict())
         '3000 · sp (stage3) + 1 · hard_labels'
     """

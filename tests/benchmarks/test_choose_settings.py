@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks import choose_settings
+from benchmarks.held_out import Candidate, development_data, try_candidate, with_changes
 
 from distillkit.errors import ConfigurationError
 from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
-from distillkit.mnist.development import Candidate, development_data, try_candidate, with_changes
 from distillkit.mnist.protocols.protocol import MODERN, Protocol
 from distillkit.mnist.protocols.training import Scheduled
 from distillkit.workbench.workers.observer import Silent
@@ -89,20 +89,14 @@ def test_the_script_tries_one_candidate_a_call(
     few_digits: MnistData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And prints what was tried, best first."""
-    root = Path(__file__).resolve().parents[2]
-    spec = importlib.util.spec_from_file_location("choose_settings", root / "docs" / "choose_settings.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script, "load_mnist", lambda folder, allow_stand_in: few_digits)
+    monkeypatch.setattr(choose_settings, "load_mnist", lambda folder, allow_stand_in: few_digits)
     rate = "student_training.optimizer.learning_rate"
     settings = ["--set", "student_training.epochs=1", "--set", f"{rate}=1e-3"]
     monkeypatch.setattr(sys, "argv", ["choose_settings", str(tmp_path), "baseline", "--D", "8", *settings])
-    script.main()
+    choose_settings.main()
     assert "errors of 50" in capsys.readouterr().out
     (line,) = lines(tmp_path)
     assert line["changes"][rate] == 0.001
     monkeypatch.setattr(sys, "argv", ["choose_settings", str(tmp_path)])
-    script.main()
+    choose_settings.main()
     assert "baseline D8-noKD seed 0" in capsys.readouterr().out

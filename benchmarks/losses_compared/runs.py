@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from benchmarks.losses_compared.networks import STUDENT_CHANNELS, TEACHER_CHANNELS, network
+from benchmarks.losses_compared.recipes import BATCH_SIZE, recipe_of
 from distillkit import Distiller, Ensemble
 from distillkit.errors import ConfigurationError, DivergenceError
 from distillkit.losses import HardLabels, Loss
 from distillkit.mnist.data.digits import MnistData
-from distillkit.mnist.losses_compared.networks import STUDENT_CHANNELS, TEACHER_CHANNELS, network
-from distillkit.mnist.losses_compared.recipes import BATCH_SIZE, recipe_of
 from distillkit.transfer_sets import Fraction, Full, TransferSet
 from distillkit.workbench import config_id, environment, write_atomically
 from distillkit.workbench.results.lines import append_line, cut_torn_line, read_lines

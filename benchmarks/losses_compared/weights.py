@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from distillkit.losses import Loss
-from distillkit.mnist.losses_compared.recipes import (
+from benchmarks.losses_compared.recipes import (
     kind_of,
     kinds_to_compare,
     named,
     recipe_of,
     with_factor,
 )
+from distillkit.losses import Loss
 
 FACTORS = (1.0, 0.1, 0.01)
 """Of the published weight, which was found for other data and networks."""

@@ -1,11 +1,11 @@
 """Compare every built-in loss with hard labels alone on MNIST, teacher and student convolutional.
 
-    python docs/compare_losses.py --seeds 5
-    python docs/compare_losses.py --seeds 1 --only sp dkd --out FOLDER
-    python docs/compare_losses.py --seeds 1 --weights
+    python -m benchmarks.compare_losses --seeds 5
+    python -m benchmarks.compare_losses --seeds 1 --only sp dkd --out FOLDER
+    python -m benchmarks.compare_losses --seeds 1 --weights
 
 Writes a line a run into results.jsonl of the folder as it ends, and the figure at the end; then
-`python docs/update_results.py` writes the table of docs/losses-compared.md. The same command again goes on
+`python -m docs.update_results` writes the table of docs/losses-compared.md. The same command again goes on
 where it was stopped, and runs losses that were added since. With --weights it tries a tenth and a hundredth
 of published weights instead, on 10,000 held-out training cases, into the folder `weights` there.
 """
@@ -20,20 +20,20 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.held_out import development_data
+from benchmarks.losses_compared.figure import losses_figure
+from benchmarks.losses_compared.page import results_in_words
+from benchmarks.losses_compared.recipes import compared
+from benchmarks.losses_compared.runs import TEACHER, compare
+from benchmarks.losses_compared.weights import best_factors, weights_to_try
 from distillkit.cli.signals import Terminated, end_on_signals
 from distillkit.errors import DistillkitError
 from distillkit.mnist.data.digits import load_mnist
-from distillkit.mnist.development import development_data
-from distillkit.mnist.losses_compared.figure import losses_figure
-from distillkit.mnist.losses_compared.page import results_in_words
-from distillkit.mnist.losses_compared.recipes import compared
-from distillkit.mnist.losses_compared.runs import TEACHER, compare
-from distillkit.mnist.losses_compared.weights import best_factors, weights_to_try
 from distillkit.mnist.reporting.figures.figures import write_figure
 from distillkit.workbench.results.lines import read_lines
 from distillkit.workbench.results.store import RESULTS
 
-FOLDER = Path(__file__).parent / "results" / "losses"
+FOLDER = Path(__file__).parents[1] / "docs" / "results" / "losses"
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
     end_on_signals()
     more = ["--only", *given.only] if given.only else []
     more += ["--weights"] if given.weights else []
-    words = ["python", "docs/compare_losses.py", "--seeds", str(given.seeds), *more]
+    words = ["python", "-m", "benchmarks.compare_losses", "--seeds", str(given.seeds), *more]
     folder = given.out / "weights" if given.weights else given.out
     command = shlex.join([*words, *(["--threads", str(given.threads)] if given.threads != 1 else [])])
     try:
@@ -74,7 +74,7 @@ def main() -> int:
         return 0
     write_figure(given.out, "losses", lambda: losses_figure(students))
     print(results_in_words(lines))
-    say("Write the page with: python docs/update_results.py")
+    say("Write the page with: python -m docs.update_results")
     return 0
 
 

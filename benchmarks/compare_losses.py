@@ -29,7 +29,7 @@ from benchmarks.losses_compared.weights import best_factors, weights_to_try
 from distillkit.cli.signals import Terminated, end_on_signals
 from distillkit.errors import DistillkitError
 from distillkit.mnist.data.digits import load_mnist
-from distillkit.mnist.reporting.figures.figures import write_figure
+from distillkit.mnist.drawing import write_figure
 from distillkit.workbench.results.lines import read_lines
 from distillkit.workbench.results.store import RESULTS
 

@@ -21,8 +21,7 @@ from benchmarks.losses_compared.page import results_in_words
 
 from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS
-from distillkit.mnist.protocols.protocol import PROTOCOLS
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.mnist.reporting.report import CAPTIONS
 from distillkit.workbench import read_experiments, read_results
 

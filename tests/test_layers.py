@@ -82,7 +82,7 @@ ENGINE_FLOORS = (
 MNIST_FLOORS = (
     ("data",),
     ("protocols",),
-    ("cells",),
+    ("drawing", "cells"),
     ("experiments",),
     ("jobs", "judging"),
     ("reporting",),

@@ -21,7 +21,7 @@ from distillkit import losses
 from distillkit.errors import ConfigurationError
 from distillkit.losses import FeatureLoss, HardLabels, Loss, WeightedSum
 from distillkit.mnist.data.digits import MnistData
-from distillkit.mnist.reporting.figures.figures import write_figure
+from distillkit.mnist.drawing import write_figure
 from distillkit.workbench.results.lines import read_lines
 
 TINY = Plan(Training((4, 8, 12), 1, 100, 0.01, 1.0), Training((2, 4, 8), 1, 16, 0.01, 0.1))

@@ -12,9 +12,8 @@ from benchmarks.losses_compared.runs import TEACHER, Plan, run_configs
 from benchmarks.losses_compared.weights import best_factors
 
 from distillkit.mnist.data.digits import load_mnist
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS
 from distillkit.mnist.plan import reproduction_stages
-from distillkit.mnist.protocols.protocol import PROTOCOLS
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, PROTOCOLS
 from distillkit.mnist.verifying.verify import verify_folder
 from distillkit.workbench import config_id, read_experiments, read_results, read_settings
 

@@ -19,8 +19,7 @@ from distillkit.mnist.cells.cell import (
 )
 from distillkit.mnist.data.pools import Pool
 from distillkit.mnist.experiments.plan import experiment_ids, experiment_names, has_teacher
-from distillkit.mnist.judging.claims import REPORT_PROTOCOLS
-from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.mnist.protocols.protocol import REPORT_PROTOCOLS, Protocol
 from distillkit.transfer_sets import OmitClasses, OnlyClasses
 
 NO_DROPOUT = "R-teacher-no-dropout"

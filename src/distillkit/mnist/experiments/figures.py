@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from distillkit.mnist.drawing import stamp_with, write_figure
 from distillkit.mnist.experiments.dark_knowledge_figure import dark_knowledge_figure
 from distillkit.mnist.experiments.little_data_figure import learning_curve_figure
 from distillkit.mnist.experiments.logit_matching_figure import (
@@ -17,8 +18,6 @@ from distillkit.mnist.experiments.logit_matching_figure import (
 )
 from distillkit.mnist.experiments.specialists.figure import specialists_figure
 from distillkit.mnist.experiments.t_squared_figure import gradient_norms_figure, hard_weight_figure
-from distillkit.mnist.reporting.figures.figures import write_figure
-from distillkit.mnist.reporting.figures.style import stamp_with
 
 Results = Sequence[Mapping[str, Any]]
 """What an experiment returned, one of each seed."""

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.experiments.seeds_drawn import Dashes, lines
-from distillkit.mnist.reporting.figures.style import error_axis
 from distillkit.workbench.compare.figure_style import BLUE, GREY, ORANGE, new_figure
 
 _SHOWN_IN_TRAINING = 0.03

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.experiments.seeds_drawn import Dashes, dots, lines, places
-from distillkit.mnist.reporting.figures.style import error_axis
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _COLOURS = {"centred": BLUE, "uncentred": ORANGE}

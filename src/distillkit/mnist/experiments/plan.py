@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS
-from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, Protocol
 
 EXPERIMENTS_OF: Mapping[str, tuple[str, ...]] = {
     "H9": ("t-squared", "hard-weight"),

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from distillkit.mnist.reporting.figures.style import mean_mark
+from distillkit.mnist.drawing import mean_mark
 from distillkit.workbench.statistics.summaries import summarise
 
 Dashes = Literal["-", "--", "-.", ":"]

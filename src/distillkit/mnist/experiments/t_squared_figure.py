@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.experiments.seeds_drawn import Dashes, dots, lines, places
-from distillkit.mnist.reporting.figures.style import error_axis
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _WITH_RESPECT_TO = {"logits": "to a case's logits", "weights": "to all weights"}

@@ -9,10 +9,10 @@ from distillkit.mnist.judging.claim import Claim as Claim
 from distillkit.mnist.judging.evidence import SHARE
 from distillkit.mnist.judging.experiment_claims import MORE, PROPERTIES
 from distillkit.mnist.judging.published import (
-    HINTON_2015,
+    HINTON_PAPER,
     PER_CENT,
-    REPORT_2025,
     TEST_ERRORS,
+    THE_REPORT,
     THREES,
     PublishedNumber,
     figure_2_id,
@@ -23,10 +23,7 @@ from distillkit.mnist.judging.rules.gains import GainKept, GapClosed
 from distillkit.mnist.judging.rules.grid import BeatsEachOther, FlatAbove
 from distillkit.mnist.judging.rules.numbers import Band, FewerErrors, NotAttempted, NoWorse, Rule
 from distillkit.mnist.judging.rules.temperatures import BestBetween, HigherIsBetter, SimilarAbove
-
-REPORT_PROTOCOLS = ("report-2025", "report-2025-code")
-LONG_PROTOCOLS = ("hinton-2015", "modern")
-
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, REPORT_PROTOCOLS
 
 _NUMBER_RULES: Mapping[str, Rule] = {
     "H1": NoWorse("teacher"),
@@ -55,13 +52,13 @@ _NUMBER_RULES: Mapping[str, Rule] = {
 def _paper(
     id: str, what: str, rule: Rule, published: float | None = None, *, unit: str = TEST_ERRORS
 ) -> Claim:
-    return Claim(id, what, HINTON_2015, "section 3", unit, rule, published)
+    return Claim(id, what, HINTON_PAPER, "section 3", unit, rule, published)
 
 
 def _theirs(
     id: str, what: str, rule: Rule, published: float | None = None, *, unit: str = TEST_ERRORS
 ) -> Claim:
-    return Claim(id, what, REPORT_2025, "sections 2 and 3", unit, rule, published)
+    return Claim(id, what, THE_REPORT, "sections 2 and 3", unit, rule, published)
 
 
 _HELPS = "distillation at T = 20 makes fewer errors than hard labels alone, D = 800"
@@ -142,7 +139,7 @@ _OF_LONG_RUNS: Mapping[str, Claim] = {
         Claim(
             "H11",
             _UNLABELLED,
-            HINTON_2015,
+            HINTON_PAPER,
             "section 1",
             TEST_ERRORS,
             FewerErrors("D800-T20-training-60000", "D800-noKD"),
@@ -156,7 +153,7 @@ _MEMBERS = tuple(f"D800-noKD-member-{start}" for start in range(1, 11))
 _GAP_CLOSED = Claim(
     "H3-gap",
     "of the gap between student and teacher, distillation at T = 20 closes 91 %",
-    HINTON_2015,
+    HINTON_PAPER,
     "section 3",
     SHARE,
     GapClosed("D800-noKD", "teacher", "D800-T20"),
@@ -166,7 +163,7 @@ _GAP_CLOSED = Claim(
 _GAIN_KEPT = Claim(
     "H12-gain",
     _OF_TEN,
-    HINTON_2015,
+    HINTON_PAPER,
     "section 4",
     SHARE,
     GainKept(_MEMBERS, "ensemble-mean-probabilities", "D800-T20-of-mean-probabilities", 0.8),
@@ -207,7 +204,7 @@ def claims(protocol: str | None = None) -> tuple[Claim, ...]:
     ]
     first = [hinton.pop(key) for key in ("H1", "H2", "H3")]
     maths = [
-        Claim(id, what, HINTON_2015, where, "", NotAttempted(why)) for id, where, what, why in _PROPERTIES
+        Claim(id, what, HINTON_PAPER, where, "", NotAttempted(why)) for id, where, what, why in _PROPERTIES
     ]
     paper = (*first, *_PAPER_DIRECTIONS[:3], *hinton.values(), *_PAPER_DIRECTIONS[3:], *maths, *speech)
     if protocol in LONG_PROTOCOLS:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from distillkit.mnist.experiments.plan import MOST_EPOCHS
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim
-from distillkit.mnist.judging.published import HINTON_2015
+from distillkit.mnist.judging.claims import Claim
+from distillkit.mnist.judging.published import HINTON_PAPER
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, REPORT_PROTOCOLS
 
 _SHORT = (
     "{epochs} epochs instead of 3,000.",
@@ -104,7 +105,7 @@ def deviations(
         >>> deviations("report-2025-code", claims()[0], ("teacher",), quick=False)[0]
         '25 epochs instead of 3,000.'
     """
-    paper = claim.source == HINTON_2015
+    paper = claim.source == HINTON_PAPER
     sentences = ["A quick run: few epochs, one seed, few cells."] if quick else []
     sentences += [one.format(epochs=epochs) for one in (_PAPER if paper else _REPORT).get(protocol, ())]
     if not paper and protocol in REPORT_PROTOCOLS:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from distillkit.mnist.judging.claim import Claim
 from distillkit.mnist.judging.evidence import DISTANCE, SHARE, SLOPE
-from distillkit.mnist.judging.published import HINTON_2015, TEST_ERRORS
+from distillkit.mnist.judging.published import HINTON_PAPER, TEST_ERRORS
 from distillkit.mnist.judging.rules.limits import AccuracyKept, ApproachesMatching, FallsAsInverseSquare
 from distillkit.mnist.judging.rules.numbers import FewerErrors, Rule
 
@@ -14,14 +14,14 @@ _SOFT, _HARD, _ALL = "little-data/0.03-soft", "little-data/0.03-hard", "little-d
 
 
 def _fewer(id: str, where: str, what: str, rule: Rule) -> Claim:
-    return Claim(id, what, HINTON_2015, where, TEST_ERRORS, rule)
+    return Claim(id, what, HINTON_PAPER, where, TEST_ERRORS, rule)
 
 
 PROPERTIES: Mapping[str, Claim] = {
     "H9": Claim(
         "H9",
         "soft-target gradients scale as 1/T², so they are multiplied by T²",
-        HINTON_2015,
+        HINTON_PAPER,
         "section 2",
         SLOPE,
         FallsAsInverseSquare("t-squared"),
@@ -30,7 +30,7 @@ PROPERTIES: Mapping[str, Claim] = {
     "H10": Claim(
         "H10",
         "matching logits is the high-temperature limit",
-        HINTON_2015,
+        HINTON_PAPER,
         "section 2.1",
         DISTANCE,
         ApproachesMatching("logit-matching", at=1000.0, closest=0.01),
@@ -60,7 +60,7 @@ MORE = (
     Claim(
         "H13-share",
         "with 3 % of the cases, soft targets keep nearly all the accuracy of hard labels on all cases",
-        HINTON_2015,
+        HINTON_PAPER,
         "section 6",
         SHARE,
         AccuracyKept(_SOFT, _ALL),

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.mnist.experiments.plan import epochs_of
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS, REPORT_PROTOCOLS, Claim, claims
+from distillkit.mnist.judging.claims import Claim, claims
 from distillkit.mnist.judging.commands import cell_command, epochs_of_protocol, whole_command
 from distillkit.mnist.judging.deviations import deviations
 from distillkit.mnist.judging.evidence import Evidence, Result
 from distillkit.mnist.judging.pairs import compare_pairs
 from distillkit.mnist.judging.published import PublishedNumber, published_numbers
 from distillkit.mnist.judging.rules.numbers import Finding, Verdict
-from distillkit.mnist.protocols.protocol import PROTOCOLS
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.workbench.statistics.summaries import summarise
 
 Ledger = dict[str, Any]

@@ -9,9 +9,9 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-HINTON_2015 = "Hinton, Vinyals, Dean 2015 (arXiv 1503.02531)"
-HINTON_2012 = "Hinton et al. 2012 (arXiv 1207.0580), as re-implemented in mdenil/dropout"
-REPORT_2025 = "Chubarau 2025, Reproducing Knowledge Distillation on MNIST"
+HINTON_PAPER = "Hinton, Vinyals, Dean 2015 (arXiv 1503.02531)"
+DROPOUT_PAPER = "Hinton et al. 2012 (arXiv 1207.0580), as re-implemented in mdenil/dropout"
+THE_REPORT = "Chubarau 2025, Reproducing Knowledge Distillation on MNIST"
 REPORT_CODE = "the code behind the 2025 report, run as published on a CPU (seed 1337)"
 PRADYOT = "pradyot-09/DL-Reproducibility-Project"
 POPERSON = "poperson1205/knowledge_distillation"
@@ -39,20 +39,20 @@ class PublishedNumber:
 
 
 def _hinton(id: str, what: str, value: float, unit: str = TEST_ERRORS, *, note: str = "") -> PublishedNumber:
-    return PublishedNumber(id, HINTON_2015, "section 3", what, value, unit, note=note)
+    return PublishedNumber(id, HINTON_PAPER, "section 3", what, value, unit, note=note)
 
 
 def _tuned(id: str, what: str, value: float, unit: str, *, note: str) -> PublishedNumber:
     what = f"{what} by the shift that is best on the test set"
-    return PublishedNumber(id, HINTON_2015, "section 3", what, value, unit, tuned_on_test=True, note=note)
+    return PublishedNumber(id, HINTON_PAPER, "section 3", what, value, unit, tuned_on_test=True, note=note)
 
 
 def _speech(id: str, section: str, what: str, value: float, *, note: str = "") -> PublishedNumber:
-    return PublishedNumber(id, HINTON_2015, section, f"speech: {what}", value, FRAMES, note=note)
+    return PublishedNumber(id, HINTON_PAPER, section, f"speech: {what}", value, FRAMES, note=note)
 
 
 def _report(id: str, what: str, value: float, unit: str = TEST_ERRORS, *, note: str = "") -> PublishedNumber:
-    return PublishedNumber(id, REPORT_2025, "section 3", what, value, unit, note=note)
+    return PublishedNumber(id, THE_REPORT, "section 3", what, value, unit, note=note)
 
 
 _OMIT = "student, D = 800, T = 20, digit 3 omitted from the transfer set"
@@ -86,15 +86,15 @@ _HINTON_NUMBERS = (
     _speech("H13", "section 6", "soft targets, 3 % of the data", 57.0),
     _speech("H13-hard", "section 6", "hard labels, 3 % of the data", 44.5, note="early-stopped"),
     _speech("H13-all", "section 6", "hard labels, all data", 58.9),
-    PublishedNumber("H14", HINTON_2015, "section 5", "JFT: generalist with specialists", 26.1, "% accuracy"),
-    PublishedNumber("H14-generalist", HINTON_2015, "section 5", "JFT: generalist", 25.0, "% accuracy"),
+    PublishedNumber("H14", HINTON_PAPER, "section 5", "JFT: generalist with specialists", 26.1, "% accuracy"),
+    PublishedNumber("H14-generalist", HINTON_PAPER, "section 5", "JFT: generalist", 25.0, "% accuracy"),
 )
 
 _REPORT_NUMBERS = (
     _report("R-teacher", "teacher", 143, note="its Figure 2 shows 149"),
     PublishedNumber(
         "R-teacher-no-dropout",
-        REPORT_2025,
+        THE_REPORT,
         "section 2",
         "teacher without dropout",
         120,
@@ -122,13 +122,13 @@ _POPERSON_WHY = "norm limit 15 instead of its root; colour jitter"
 
 OTHER_NUMBERS = (
     PublishedNumber(
-        "2012-plain", HINTON_2012, "", "teacher-plain", 160, TEST_ERRORS, note="no jitter; unverified"
+        "2012-plain", DROPOUT_PAPER, "", "teacher-plain", 160, TEST_ERRORS, note="no jitter; unverified"
     ),
     PublishedNumber(
-        "2012-hidden", HINTON_2012, "", "teacher-hidden", 130, TEST_ERRORS, note="no jitter; unverified"
+        "2012-hidden", DROPOUT_PAPER, "", "teacher-hidden", 130, TEST_ERRORS, note="no jitter; unverified"
     ),
     PublishedNumber(
-        "2012-input", HINTON_2012, "", "teacher-input", 110, TEST_ERRORS, note="no jitter; unverified"
+        "2012-input", DROPOUT_PAPER, "", "teacher-input", 110, TEST_ERRORS, note="no jitter; unverified"
     ),
     PublishedNumber("code-teacher", REPORT_CODE, "", "teacher", 151, TEST_ERRORS),
     PublishedNumber("code-baseline", REPORT_CODE, "", "D800-noKD", 189, TEST_ERRORS),
@@ -136,7 +136,7 @@ OTHER_NUMBERS = (
     PublishedNumber("code-D300", REPORT_CODE, "", "D300-noKD", 2290, TEST_ERRORS),
     PublishedNumber("code-omit3", REPORT_CODE, "", "D800-T20-omit3", 213, TEST_ERRORS),
     PublishedNumber("code-omit3-threes", REPORT_CODE, "", "D800-T20-omit3", 85, THREES),
-    PublishedNumber("R-fig2-teacher", REPORT_2025, "Figure 2", "teacher", 149, TEST_ERRORS),
+    PublishedNumber("R-fig2-teacher", THE_REPORT, "Figure 2", "teacher", 149, TEST_ERRORS),
     PublishedNumber("pradyot-teacher", PRADYOT, "", "teacher", 64, TEST_ERRORS, note="1,000 epochs"),
     PublishedNumber("pradyot-distilled", PRADYOT, "", "D800-T20", 67, TEST_ERRORS, note=_PRADYOT_WHY),
     PublishedNumber("pradyot-omit3", PRADYOT, "", "D800-T20-omit3", 161, TEST_ERRORS, note=_PRADYOT_WHY),
@@ -189,7 +189,7 @@ def published_numbers() -> Mapping[str, PublishedNumber]:
     figure_2 = (
         PublishedNumber(
             figure_2_id(hidden, run),
-            REPORT_2025,
+            THE_REPORT,
             "Figure 2",
             _figure_2_cell(hidden, run),
             curve[-1],

@@ -156,6 +156,10 @@ MODERN = Protocol(
 )
 
 PROTOCOLS = {protocol.name: protocol for protocol in (REPORT_2025, REPORT_2025_CODE, HINTON_2015, MODERN)}
+REPORT_PROTOCOLS = (REPORT_2025.name, REPORT_2025_CODE.name)
+"""The protocols of the 2025 report."""
+LONG_PROTOCOLS = (HINTON_2015.name, MODERN.name)
+"""The protocols of the paper, with its regularisation and with long trainings."""
 
 
 def protocol_named(name: str) -> Protocol:

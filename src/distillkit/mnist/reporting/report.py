@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.mnist.experiments.figures import write_experiment_figures
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS
 from distillkit.mnist.judging.commands import command_of
 from distillkit.mnist.judging.evidence import Evidence, Result
 from distillkit.mnist.judging.ledger import Ledger, build_ledger
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS
 from distillkit.mnist.reporting.cells import cells_section
 from distillkit.mnist.reporting.experiments import experiments_section
 from distillkit.mnist.reporting.figure_2_words import figure_2_words

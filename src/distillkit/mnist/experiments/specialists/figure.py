@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.experiments.seeds_drawn import dots, places
-from distillkit.mnist.reporting.figures.style import error_axis
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _SHOWN = {

@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.judging.evidence import METRICS, Evidence
 from distillkit.mnist.judging.published import TEST_ERRORS, published_numbers
-from distillkit.mnist.reporting.figures.style import curve_table, error_axis, stamp, subtitle
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS
+from distillkit.mnist.reporting.figures.style import curve_table, stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 

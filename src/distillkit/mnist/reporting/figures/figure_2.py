@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import ColorType
 
+from distillkit.mnist.drawing import error_axis, mean_mark
 from distillkit.mnist.judging.evidence import METRICS, Evidence, student_of
 from distillkit.mnist.judging.published import TEST_ERRORS, figure_2_id, published_numbers
-from distillkit.mnist.reporting.figures.style import curve_table, error_axis, mean_mark, stamp, subtitle
+from distillkit.mnist.reporting.figures.style import curve_table, stamp, subtitle
 from distillkit.workbench.compare.figure_style import GREY, INK, RED, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from distillkit.mnist.judging.claims import LONG_PROTOCOLS
+from distillkit.mnist.drawing import write_figure
 from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS
 from distillkit.mnist.reporting.figures.ensemble import figure_ensemble
 from distillkit.mnist.reporting.figures.figure_1 import figure_1
 from distillkit.mnist.reporting.figures.figure_2 import figure_2
 from distillkit.mnist.reporting.figures.shift import figure_shift
 from distillkit.mnist.reporting.figures.temperature import figure_temperature
 from distillkit.mnist.reporting.figures.unlabelled import figure_unlabelled
-from distillkit.workbench.compare.figure_style import figure_style, image
-from distillkit.workbench.results.atomic import write_atomically
 
 Figures = Mapping[str, Callable[[Evidence], Figure | None]]
 """Name of the file without its ending -> what draws it."""
@@ -35,9 +34,6 @@ _PAPERS: Figures = {
 def figures_of(protocol: str | None) -> Figures:
     """The figures of a protocol's runs: the report's two, or those of the paper's experiments."""
     return _PAPERS if protocol in LONG_PROTOCOLS else _REPORTS
-
-
-_KINDS = ("png", "svg")
 
 
 def write_figures(folder: Path, evidence: Evidence) -> list[str]:
@@ -58,25 +54,3 @@ def write_figures(folder: Path, evidence: Evidence) -> list[str]:
         for name, draw in figures_of(evidence.protocol).items()
         if write_figure(folder, name, functools.partial(draw, evidence))
     ]
-
-
-def write_figure(folder: Path, name: str, draw: Callable[[], Figure | None]) -> bool:
-    """Write one figure to `folder`/figures, as PNG and SVG, atomically; where it is None, remove its files.
-
-    Args:
-        folder: the output folder.
-        name: of the files, without their endings.
-        draw: draws it, in the style of all figures.
-
-    Returns:
-        Whether there is one.
-    """
-    with figure_style():
-        figure = draw()
-        for kind in _KINDS:
-            file = folder / "figures" / f"{name}.{kind}"
-            if figure is None:
-                file.unlink(missing_ok=True)
-            else:
-                write_atomically(file, image(figure, kind))
-    return figure is not None

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.judging.evidence import METRICS, Evidence
 from distillkit.mnist.judging.published import PUBLISHED_SHIFTS, TEST_ERRORS, published_numbers
-from distillkit.mnist.reporting.figures.style import error_axis, stamp, subtitle
+from distillkit.mnist.reporting.figures.style import stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, RED, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from distillkit.mnist.drawing import error_axis
 from distillkit.mnist.judging.evidence import METRICS, Evidence
 from distillkit.mnist.judging.published import TEST_ERRORS
-from distillkit.mnist.reporting.figures.style import error_axis, stamp, subtitle
+from distillkit.mnist.reporting.figures.style import stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, RED, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 

@@ -21,9 +21,11 @@ from benchmarks.losses_compared.page import results_in_words
 
 from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
+from distillkit.mnist.judging.units import UNITS
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.mnist.reporting.report import CAPTIONS
 from distillkit.workbench import read_experiments, read_results
+from distillkit.workbench.statistics.writing import p_value
 
 PAPER = {
     "paper headlines": ("H1", "H2", "H3", "H3-gap", "H5-threes", "H6-held-out", "H8-held-out", "H13-share"),
@@ -124,9 +126,7 @@ def number_table(ledgers: Mapping[str, Any], ids: Sequence[str]) -> str:
         first = next(iter(rows.values()))
         mark = " **(tuned on the test set)**" if first["tuned_on_test"] else ""
         what = f"{row_id}: {first['what']}, {first['unit']}{mark}"
-        lines.append(
-            line(what, number(first["published"], first["unit"]), *(ours(row) for row in rows.values()))
-        )
+        lines.append(line(what, published(first), *(ours(row) for row in rows.values())))
     return "\n".join(lines)
 
 
@@ -146,7 +146,7 @@ def paper_table(ledgers: Mapping[str, Any], name: str) -> str:
         first = rows[0]
         mark = " **(tuned on the test set)**" if first["tuned_on_test"] else ""
         what = f"{row_id}: {first['what']}, {first['unit']}{mark}"
-        lines.append(line(what, number(first["published"], first["unit"]), *map(ours_with_p, rows)))
+        lines.append(line(what, published(first), *map(ours_with_p, rows)))
     return "\n".join(lines)
 
 
@@ -172,8 +172,8 @@ def direction_table(ledgers: Mapping[str, Any]) -> str:
         rows = [rows[row_id] for rows in by_protocol.values()]
         cells = []
         for row in rows:
-            detail = "" if row["ours"] is None else f": {number(row['ours'], row['unit'], sign=True)}"
-            p = "" if row["p"] is None else f", {p_value(row['p'])}"
+            detail = "" if row["ours"] is None else f": {number(row, row['ours'], sign=True)}"
+            p = p_of(row)
             cells.append(f"{row['verdict']}{detail}{p} (n = {row['n']})" if row["n"] else row["verdict"])
         lines.append(line(f"{row_id}: {rows[0]['what']}", *cells))
     return "\n".join(lines)
@@ -191,7 +191,7 @@ def figure_2_table(ledgers: Mapping[str, Any]) -> str:
         for name in ledgers:
             runs = sorted((run for run in results[name] if run["name"] == cell), key=lambda run: run["seed"])
             shown.append(" · ".join(one_run(run) for run in runs) or "not run yet")
-        lines.append(line(cell, number(row["published"], row["unit"]), *shown))
+        lines.append(line(cell, published(row), *shown))
     return "\n".join(lines)
 
 
@@ -249,28 +249,32 @@ def ours(row: Mapping[str, Any]) -> str:
     """Mean ± sd (n) and the verdict."""
     if not row["n"]:
         return "not run yet"
-    spread = "" if row["sd"] is None else f" ± {number(row['sd'], row['unit'])}"
     dead = row["never_predicted"]["runs"]
     mark = f", {dead} of {row['n']} with a dead class" if dead else ""
-    return f"{number(row['ours'], row['unit'])}{spread} (n = {row['n']}{mark}), {row['verdict']}"
+    return f"{UNITS[row['unit']].mean_and_spread(row)} (n = {row['n']}{mark}), {row['verdict']}"
 
 
 def ours_with_p(row: Mapping[str, Any]) -> str:
     """The same, and the p-value of its test where it has one."""
-    return ours(row) + ("" if row["p"] is None else f", {p_value(row['p'])}")
+    return ours(row) + p_of(row)
 
 
-def number(value: float | None, unit: str, *, sign: bool = False) -> str:
-    """A number as it is read: one digit after the point of percentages, two of shares."""
-    if value is None:
-        return "–"
-    digits = 2 if "correlation" in unit or "share" in unit else 1 if "%" in unit or value % 1 else 0
-    return f"{value:{'+' if sign else ''}.{digits}f}"
+def number(row: Mapping[str, Any], value: float | None, *, sign: bool = False) -> str:
+    """A number of a row of the ledger, in its unit."""
+    return UNITS[row["unit"]].number(value, sign=sign, absent="–")
 
 
-def p_value(p: float) -> str:
-    """As it is read."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+def published(row: Mapping[str, Any]) -> str:
+    """The published number of a row of the ledger."""
+    return UNITS[row["unit"]].published(row["published"], absent="–")
+
+
+def p_of(row: Mapping[str, Any]) -> str:
+    """The p-value of a row's test, if it has one."""
+    if row["p"] is None:
+        return ""
+    text = p_value(row["p"])
+    return f", p {text}" if text.startswith("<") else f", p = {text}"
 
 
 def header(*cells: str) -> str:

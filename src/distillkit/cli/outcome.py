@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from distillkit.mnist.judging.records import Ledger, LedgerRow
+    from distillkit.mnist.judging.units import Unit
+
 _WIDE = 120
 """Columns of a terminal from which on a claim is shown in words; report.md has them all."""
 
@@ -30,7 +33,7 @@ def finish(
     from distillkit.mnist.reporting.report import build_outputs
 
     with stderr().status("Ledger, figures and report …"):
-        ledger = build_outputs(folder, results, test_labels=test_labels)
+        ledger = build_outputs(folder, test_labels=test_labels)
     if as_json:
         print_json(ledger)
     else:
@@ -44,7 +47,7 @@ def finish(
     )
 
 
-def show_ledger(ledger: Mapping[str, Any]) -> None:
+def show_ledger(ledger: Ledger) -> None:
     """Print the rows that have something of ours, published number beside it."""
     rows = [row for row in ledger["rows"] if row["n"] or row["verdict"] != "not attempted"]
     if not rows:
@@ -72,9 +75,9 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
         colour = _COLOURS.get(row["verdict"], "dim")
         table.add_row(
             _claim(row, wide=wide),
-            _number(row["published"], row["unit"]),
+            _published(row),
             _mean_and_spread(row),
-            *([_number(row["difference"], row["unit"], sign=True)] if wide else []),
+            *([_difference(row)] if wide else []),
             {True: "yes", False: "no", None: "–"}[row["significant"]],
             f"[{colour}]{row['verdict']}[/]",
             *([str(len(row["deviations"]))] if wide else []),
@@ -84,7 +87,7 @@ def show_ledger(ledger: Mapping[str, Any]) -> None:
     stdout().print(f"[dim]{more}report.md has each row's difference, rule and deviations.[/]")
 
 
-def _claim(row: Mapping[str, Any], *, wide: bool) -> str:
+def _claim(row: LedgerRow, *, wide: bool) -> str:
     mark = "  [red]tuned on the test set[/]" if wide else " [red]test-tuned[/]"
     words = f"{row['id']}  {row['what']}" if wide else row["id"]
     return escape(words) + (mark if row["tuned_on_test"] else "")
@@ -94,6 +97,8 @@ def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
     """Print each cell's test errors over the seeds."""
     # imported here for a quick start
     from distillkit.mnist.judging.evidence import cell_order
+    from distillkit.workbench.statistics.summaries import summarise
+    from distillkit.workbench.statistics.writing import mean_and_spread
 
     by_cell: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
@@ -106,6 +111,7 @@ def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
     for name in sorted((cell for cell in by_cell if not cell.endswith("-tuning")), key=cell_order):
         runs = sorted(by_cell[name], key=lambda run: int(run["seed"]))
         errors = [float(run["test_errors"]) for run in runs]
+        summary = summarise(errors)
         dead = [
             f"seed {run['seed']}: {', '.join(map(str, run['never_predicted']))}"
             for run in runs
@@ -114,33 +120,27 @@ def show_cells(results: Sequence[Mapping[str, Any]]) -> None:
         mark = "  [red]tuned on the test set[/]" if runs[0]["tuned_on_test"] else ""
         table.add_row(
             name + mark,
-            _mean_and_spread(
-                {"ours": sum(errors) / len(errors), "sd": _sd(errors), "n": len(errors), "unit": "errors"}
-            ),
+            f"{mean_and_spread(summary.mean, summary.sd)} ({summary.n})",
             " ".join(f"{error:.0f}" for error in errors),
             f"[yellow]{'; '.join(dead)}[/]" if dead else "–",
         )
     stdout().print(table)
 
 
-def _sd(values: Sequence[float]) -> float | None:
+def _published(row: LedgerRow) -> str:
+    return _unit(row).published(row["published"], absent="–")
+
+
+def _difference(row: LedgerRow) -> str:
+    return _unit(row).number(row["difference"], sign=True, absent="–")
+
+
+def _mean_and_spread(row: LedgerRow) -> str:
+    return "–" if row["ours"] is None else f"{_unit(row).mean_and_spread(row)} ({row['n']})"
+
+
+def _unit(row: LedgerRow) -> Unit:
     # imported here for a quick start
-    from statistics import stdev
+    from distillkit.mnist.judging.units import UNITS
 
-    return stdev(values) if len(values) > 1 else None
-
-
-def _mean_and_spread(row: Mapping[str, Any]) -> str:
-    if row["ours"] is None:
-        return "–"
-    spread = "" if row["sd"] is None else f" ± {_number(row['sd'], row['unit'])}"
-    return f"{_number(row['ours'], row['unit'])}{spread} ({row['n']})"
-
-
-def _number(value: float | None, unit: str, *, sign: bool = False) -> str:
-    if value is None:
-        return "–"
-    digits = 0 if value == round(value) and "%" not in unit else 1
-    if unit.startswith(("share", "slope")) or "gradient" in unit:
-        digits = 2
-    return f"{value:{'+' if sign else ''}.{digits}f}"
+    return UNITS[row["unit"]]

@@ -37,7 +37,7 @@ def finished(
             for name in EXPERIMENTS:
                 found = bench.run(name)
                 store.add_experiment(line(name, seed, found.numbers), found.predictions)
-    build_outputs(folder, [], test_labels=few_digits.test_labels.numpy())
+    build_outputs(folder, test_labels=few_digits.test_labels.numpy())
     return folder, few_digits.test_labels.numpy()
 
 
@@ -125,10 +125,10 @@ def test_outputs_are_the_same_each_time(run: tuple[Path, Any]) -> None:
     """A second call changes no byte; without the experiments their section and figures go."""
     path, labels = run
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
-    build_outputs(path, [], test_labels=labels)
+    build_outputs(path, test_labels=labels)
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
     (path / "experiments.jsonl").unlink()
-    build_outputs(path, [], test_labels=labels)
+    build_outputs(path, test_labels=labels)
     assert not list((path / "figures").iterdir())
     assert "\n## Experiments\n" not in (path / "report.md").read_text()
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from distillkit.mnist.judging.claims import claims
+from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.ledger import Ledger, build_ledger
+
+
+def ledger_of(results: Sequence[Any], *predicted: Any, **experiments: Any) -> Any:
+    """The ledger of some lines."""
+    return build_ledger(Evidence.of(results, *predicted, **experiments))
 
 
 def rows(ledger: Ledger) -> dict[str, dict[str, Any]]:
@@ -20,7 +27,7 @@ def rows(ledger: Ledger) -> dict[str, dict[str, Any]]:
 def test_a_row_has_the_numbers_of_its_cell(fake: ModuleType) -> None:
     """Published, mean, spread, values by seed and the ids of the results behind them."""
     folder = fake.fake_results(["D800-T20"], seeds=4)
-    row = rows(build_ledger(folder.results))["R-distilled"]
+    row = rows(ledger_of(folder.results))["R-distilled"]
     errors = [result["test_errors"] for result in folder.results]
     assert (row["published"], row["unit"], row["n"]) == (158, "test errors", 4)
     assert row["values"] == errors
@@ -34,21 +41,21 @@ def test_a_row_has_the_numbers_of_its_cell(fake: ModuleType) -> None:
 def test_the_order_is_fixed_and_independent_of_the_order_of_results(fake: ModuleType) -> None:
     """Shuffled results give the same ledger, with one row a claim."""
     results = fake.fake_results(seeds=2).results
-    ledger = build_ledger(results)
-    assert build_ledger(results[::-1]) == ledger
+    ledger = ledger_of(results)
+    assert ledger_of(results[::-1]) == ledger
     assert [row["id"] for row in ledger["rows"]] == [claim.id for claim in claims()]
 
 
 @pytest.mark.parametrize("seeds", [0, 1, 2])
 def test_the_ledger_is_json(fake: ModuleType, seeds: int) -> None:
     """It goes to JSON and back unchanged, without NaN, with any number of seeds, none included."""
-    ledger = build_ledger(fake.fake_results(seeds=seeds).results)
+    ledger = ledger_of(fake.fake_results(seeds=seeds).results)
     assert json.loads(json.dumps(ledger, allow_nan=False)) == ledger
 
 
 def test_numbers_of_3000_epochs_are_toys_under_25(fake: ModuleType) -> None:
     """The paper's numbers are shown, not judged, under the report's protocols; its directions are judged."""
-    found = rows(build_ledger(fake.fake_results(seeds=4).results))
+    found = rows(ledger_of(fake.fake_results(seeds=4).results))
     assert found["H1"]["verdict"] == "toy"
     assert found["H1"]["deviations"][0] == "25 epochs instead of 3,000."
     assert found["H-claim-distillation-helps"]["verdict"] == "verified"
@@ -58,7 +65,9 @@ def test_numbers_of_3000_epochs_are_toys_under_25(fake: ModuleType) -> None:
 def test_numbers_of_the_report_are_toys_under_other_protocols(fake: ModuleType) -> None:
     """Under the paper's own protocol its numbers are judged and the report's are not."""
     found = rows(
-        build_ledger(fake.fake_results(seeds=4, protocol="hinton-2015", errors={"teacher": 67}).results)
+        build_ledger(
+            Evidence.of(fake.fake_results(seeds=4, protocol="hinton-2015", errors={"teacher": 67}).results)
+        )
     )
     assert found["H1"]["verdict"] == "verified"
     assert found["R-teacher"]["verdict"] == "toy"
@@ -67,7 +76,7 @@ def test_numbers_of_the_report_are_toys_under_other_protocols(fake: ModuleType) 
 def test_the_long_protocols_have_rules_of_their_own(fake: ModuleType) -> None:
     """The whole grid is judged by tests that their number corrects; the report's grid as it always was."""
     by_protocol = {
-        name: rows(build_ledger(fake.fake_results(seeds=4, protocol=name).results))
+        name: rows(ledger_of(fake.fake_results(seeds=4, protocol=name).results))
         for name in ("report-2025", "modern")
     }
     assert "Holm" in by_protocol["modern"]["H4-narrow"]["rule"]
@@ -83,14 +92,14 @@ def test_the_long_protocols_have_rules_of_their_own(fake: ModuleType) -> None:
 
 def test_a_quick_run_verifies_nothing(fake: ModuleType) -> None:
     """Whatever has a verdict is a toy, and says that it was quick."""
-    found = build_ledger(fake.fake_results(seeds=1, quick=True).results)["rows"]
+    found = ledger_of(fake.fake_results(seeds=1, quick=True).results)["rows"]
     assert {row["verdict"] for row in found} == {"toy", "not attempted"}
     assert all("quick" in row["deviations"][0] for row in found if row["verdict"] == "toy")
 
 
 def test_stand_in_data_are_compared_with_nothing(fake: ModuleType) -> None:
     """No published number, no difference to one, no verdict; our own numbers are there."""
-    ledger = build_ledger(fake.fake_results(seeds=3, data="stand-in").results)
+    ledger = ledger_of(fake.fake_results(seeds=3, data="stand-in").results)
     assert ledger["stand_in"] is True
     assert {row["verdict"] for row in ledger["rows"]} == {"not attempted"}
     assert {row["published"] for row in ledger["rows"]} == {None}
@@ -107,7 +116,7 @@ def test_stand_in_data_are_compared_with_nothing(fake: ModuleType) -> None:
 def test_what_was_tuned_on_the_test_set_is_marked(fake: ModuleType) -> None:
     """Only the rows of the test-tuned shifts, in the paper and here."""
     tuned = {
-        row["id"] for row in build_ledger(fake.fake_results(seeds=1).results)["rows"] if row["tuned_on_test"]
+        row["id"] for row in ledger_of(fake.fake_results(seeds=1).results)["rows"] if row["tuned_on_test"]
     }
     assert tuned == {"H6", "H6-threes", "H8"}
 
@@ -115,7 +124,7 @@ def test_what_was_tuned_on_the_test_set_is_marked(fake: ModuleType) -> None:
 def test_dead_classes_are_counted(fake: ModuleType) -> None:
     """A row says how many of its runs never predict a class, and which."""
     dead = {("D300-noKD", 0): (1, 4), ("D300-noKD", 2): (1,)}
-    row = rows(build_ledger(fake.fake_results(["D300-noKD"], seeds=3, dead=dead).results))["R-fig2-D300-noKD"]
+    row = rows(ledger_of(fake.fake_results(["D300-noKD"], seeds=3, dead=dead).results))["R-fig2-D300-noKD"]
     assert (row["never_predicted"]["runs"], row["never_predicted"]["of"]) == (2, 3)
     assert [one["classes"] for one in row["never_predicted"]["which"]] == [[1, 4], [1]]
 
@@ -124,7 +133,7 @@ def test_runs_that_only_choose_a_shift_are_never_shown(fake: ModuleType) -> None
     """Helper runs on 55,000 cases appear neither as cells nor behind rows."""
     folder = fake.fake_results(seeds=2)
     helpers = {result["id"] for result in folder.results if result["name"].endswith("-tuning")}
-    ledger = build_ledger(folder.results)
+    ledger = ledger_of(folder.results)
     assert helpers
     assert not any(name.endswith("-tuning") for name in ledger["cells"])
     assert not any(helpers & set(row["result_ids"]) for row in ledger["rows"])
@@ -133,15 +142,15 @@ def test_runs_that_only_choose_a_shift_are_never_shown(fake: ModuleType) -> None
 def test_predictions_make_the_one_seed_test_exact(fake: ModuleType) -> None:
     """The header says which test single runs got."""
     folder = fake.fake_results(["D800-T20", "D800-noKD"], seeds=1)
-    exact = build_ledger(folder.results, predictions=folder.predictions, labels=folder.labels)
+    exact = ledger_of(folder.results, folder.predictions, folder.labels)
     assert exact["one_seed_test"] == "exact McNemar test"
     assert rows(exact)["R-claim-distillation-helps"]["test"] == "exact McNemar test"
-    assert build_ledger(folder.results)["one_seed_test"] == "two-proportion z test"
+    assert ledger_of(folder.results)["one_seed_test"] == "two-proportion z test"
 
 
 def test_commands_name_the_protocol_and_the_seeds(fake: ModuleType) -> None:
     """A cell of the grid has a sweep of its own, the rest the command of the folder."""
-    found = rows(build_ledger(fake.fake_results(seeds=2).results))
+    found = rows(ledger_of(fake.fake_results(seeds=2).results))
     assert (
         found["R-fig2-D30-T4"]["command"]
         == "distillkit sweep --D 30 --T 4 --protocol report-2025 --seeds 2 --precision fp32"
@@ -150,7 +159,7 @@ def test_commands_name_the_protocol_and_the_seeds(fake: ModuleType) -> None:
         found["R-teacher"]["command"]
         == "distillkit reproduce hinton-mnist --protocol report-2025 --seeds 2 --precision fp32"
     )
-    own = rows(build_ledger(fake.fake_results(seeds=2).results, command="distillkit reproduce"))
+    own = rows(build_ledger(Evidence.of(fake.fake_results(seeds=2).results), command="distillkit reproduce"))
     assert own["R-teacher"]["command"] == "distillkit reproduce"
 
 
@@ -159,7 +168,7 @@ def test_other_epochs_than_the_reports_are_toys(fake: ModuleType) -> None:
     results = fake.fake_results(["D800-T20", "D800-noKD"], seeds=3).results
     for result in results:
         result["config"] = {**result["config"], "training": {"epochs": 5}}
-    found = rows(build_ledger(results))
+    found = rows(ledger_of(results))
     for key in ("R-distilled", "R-claim-distillation-helps", "H3"):
         assert found[key]["verdict"] == "toy"
         assert "Epochs: 5, not the 25 of the report." in found[key]["deviations"]
@@ -170,7 +179,7 @@ def test_other_epochs_than_the_reports_are_toys(fake: ModuleType) -> None:
 def test_deviations_name_what_touches_a_row(fake: ModuleType) -> None:
     """How students were trained stands beside students, the hard labels' weight beside distilled ones."""
     cells = ["teacher", "D800-noKD", "D800-T20"]
-    found = rows(build_ledger(fake.fake_results(cells, seeds=2, protocol="hinton-2015").results))
+    found = rows(ledger_of(fake.fake_results(cells, seeds=2, protocol="hinton-2015").results))
     said = {key: " ".join(found[key]["deviations"]) for key in ("H1", "H2", "H3")}
     assert ["a tenth of its learning rate" in said[key] for key in said] == [False, True, True]
     assert ["weight of the hard labels" in said[key] for key in said] == [False, False, True]
@@ -181,7 +190,7 @@ def test_a_shortened_long_protocol_is_a_toy(fake: ModuleType) -> None:
     results = fake.fake_results(["teacher", "D800-T20"], seeds=3, protocol="modern").results
     for result in results:
         result["config"] = {**result["config"], "training": {"epochs": 60}}
-    found = rows(build_ledger(results))
+    found = rows(ledger_of(results))
     assert found["H1"]["verdict"] == "toy"
     assert "Epochs: 60, not the 400 of the protocol." in found["H1"]["deviations"]
     assert found["H3"]["verdict"] == "falsified"
@@ -193,4 +202,4 @@ def test_reduced_precision_is_a_deviation(fake: ModuleType) -> None:
     results = fake.fake_results(["D800-T20"], seeds=2).results
     for result in results:
         result["environment"] = {**result["environment"], "precision": "bf16"}
-    assert "The forward pass runs in bf16." in rows(build_ledger(results))["R-distilled"]["deviations"]
+    assert "The forward pass runs in bf16." in rows(ledger_of(results))["R-distilled"]["deviations"]

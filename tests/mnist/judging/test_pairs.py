@@ -42,21 +42,19 @@ def test_each_seed_has_its_own_test(fake: ModuleType) -> None:
 def test_the_ledger_of_a_long_protocol_has_them(fake: ModuleType) -> None:
     """Where predictions are at hand; the report's ledgers stay as they were published."""
     folder = fake.fake_results(CELLS, seeds=2, protocol="modern")
-    ledger = build_ledger(folder.results, predictions=folder.predictions, labels=folder.labels)
+    ledger = build_ledger(Evidence.of(folder.results, folder.predictions, folder.labels))
     assert len(ledger["pairs"]) == 3
     assert json.loads(json.dumps(ledger, allow_nan=False)) == ledger
-    assert build_ledger(folder.results)["pairs"] == []
+    assert build_ledger(Evidence.of(folder.results))["pairs"] == []
     reports = fake.fake_results(CELLS, seeds=2)
-    assert "pairs" not in build_ledger(
-        reports.results, predictions=reports.predictions, labels=reports.labels
-    )
+    assert "pairs" not in build_ledger(Evidence.of(reports.results, reports.predictions, reports.labels))
 
 
 def test_they_are_reported_and_verified(fake: ModuleType, tmp_path: Path) -> None:
     """A count that is changed in the ledger is found."""
     folder = fake.fake_results(CELLS, seeds=2, protocol="modern")
     run = folder.write(tmp_path / "run")
-    build_outputs(run, folder.results, test_labels=folder.labels)
+    build_outputs(run, test_labels=folder.labels)
     assert "## Pairs of nets, case by case" in (run / "report.md").read_text()
     assert "| D800-T20 against D800-noKD |" in (run / "report.md").read_text()
     assert verify_folder(run, folder.labels).problems == []

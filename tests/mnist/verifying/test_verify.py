@@ -25,7 +25,7 @@ def finished(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tupl
     """A finished folder of five cells and three seeds, and the true labels; not to be changed."""
     folder = fake.fake_results(CELLS, seeds=3)
     path = folder.write(tmp_path_factory.mktemp("finished") / "run")
-    build_outputs(path, folder.results, test_labels=folder.labels)
+    build_outputs(path, test_labels=folder.labels)
     return path, folder.labels
 
 
@@ -60,7 +60,7 @@ def test_a_ledger_made_without_labels_is_checked_with_the_same_test(fake: Module
     """One seed and no labels: the z test is recomputed as the z test."""
     folder = fake.fake_results(("D800-noKD", "D800-T20"), seeds=1)
     path = folder.write(tmp_path / "run")
-    build_outputs(path, folder.results, command="distillkit sweep")
+    build_outputs(path, command="distillkit sweep")
     assert verify_folder(path, folder.labels).problems == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distillkit.mnist.judging.rules.numbers import Rule
+from distillkit.mnist.judging.units import Unit
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Claim:
     what: str
     source: str
     where: str
-    unit: str
+    unit: Unit
     rule: Rule
     published: float | None = None
     protocols: tuple[str, ...] | None = None

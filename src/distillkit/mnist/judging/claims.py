@@ -6,14 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 
 from distillkit.mnist.judging.claim import Claim as Claim
-from distillkit.mnist.judging.evidence import SHARE
 from distillkit.mnist.judging.experiment_claims import MORE, PROPERTIES
 from distillkit.mnist.judging.published import (
     HINTON_PAPER,
-    PER_CENT,
-    TEST_ERRORS,
     THE_REPORT,
-    THREES,
     PublishedNumber,
     figure_2_id,
     published_curves,
@@ -23,6 +19,7 @@ from distillkit.mnist.judging.rules.gains import GainKept, GapClosed
 from distillkit.mnist.judging.rules.grid import BeatsEachOther, FlatAbove
 from distillkit.mnist.judging.rules.numbers import Band, FewerErrors, NotAttempted, NoWorse, Rule
 from distillkit.mnist.judging.rules.temperatures import BestBetween, HigherIsBetter, SimilarAbove
+from distillkit.mnist.judging.units import CORRELATION, NONE, PER_CENT, SHARE, TEST_ERRORS, THREES, Unit
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, REPORT_PROTOCOLS
 
 _NUMBER_RULES: Mapping[str, Rule] = {
@@ -50,13 +47,13 @@ _NUMBER_RULES: Mapping[str, Rule] = {
 
 
 def _paper(
-    id: str, what: str, rule: Rule, published: float | None = None, *, unit: str = TEST_ERRORS
+    id: str, what: str, rule: Rule, published: float | None = None, *, unit: Unit = TEST_ERRORS
 ) -> Claim:
     return Claim(id, what, HINTON_PAPER, "section 3", unit, rule, published)
 
 
 def _theirs(
-    id: str, what: str, rule: Rule, published: float | None = None, *, unit: str = TEST_ERRORS
+    id: str, what: str, rule: Rule, published: float | None = None, *, unit: Unit = TEST_ERRORS
 ) -> Claim:
     return Claim(id, what, THE_REPORT, "sections 2 and 3", unit, rule, published)
 
@@ -107,7 +104,7 @@ _REPORT_DIRECTIONS = (
         "R-claim-higher-T-better",
         "higher temperatures tend to produce better results for all tested model configurations",
         HigherIsBetter(),
-        unit="mean rank correlation",
+        unit=CORRELATION,
     ),
 )
 
@@ -204,7 +201,7 @@ def claims(protocol: str | None = None) -> tuple[Claim, ...]:
     ]
     first = [hinton.pop(key) for key in ("H1", "H2", "H3")]
     maths = [
-        Claim(id, what, HINTON_PAPER, where, "", NotAttempted(why)) for id, where, what, why in _PROPERTIES
+        Claim(id, what, HINTON_PAPER, where, NONE, NotAttempted(why)) for id, where, what, why in _PROPERTIES
     ]
     paper = (*first, *_PAPER_DIRECTIONS[:3], *hinton.values(), *_PAPER_DIRECTIONS[3:], *maths, *speech)
     if protocol in LONG_PROTOCOLS:

@@ -5,55 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.errors import ConfigurationError
+from distillkit.mnist.cells.records import RunLine
 from distillkit.mnist.experiments.networks import network_predictions, networks_of
-from distillkit.mnist.judging.published import PER_CENT, TEST_ERRORS, THREES
+from distillkit.mnist.judging.units import OMITTED, THREES, Unit
+from distillkit.workbench import read_experiments, read_results
 
-Result = Mapping[str, Any]
-"""One parsed line of results.jsonl."""
+Result = RunLine
+"""One line of results.jsonl, of experiments.jsonl, or of a network of an experiment."""
 
 STAND_IN = "stand-in"
-SHARE = "share of the gain"
-SLOPE = "slope over log T"
-DISTANCE = "% of the gradient's length"
-OMITTED = 3
-"""The digit that the papers omit."""
 _T = TypeVar("_T")
 _STUDENT = re.compile(r"D(\d+)-(?:noKD|T(\d+(?:\.\d+)?))")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number read from a result, with the test cases behind it."""
-
-    unit: str
-    cases: int
-    per_case: float
-    """What one wrong case adds to the number."""
-
-    def of(self, result: Result) -> float:
-        """The number of one result."""
-        if self.unit == THREES:
-            return float(result["errors_by_class"][OMITTED])
-        return float(result["test_errors"]) * self.per_case
-
-
-METRICS: Mapping[str, Metric] = {
-    TEST_ERRORS: Metric(TEST_ERRORS, 10_000, 1.0),
-    THREES: Metric(THREES, 1_010, 1.0),
-    PER_CENT: Metric(PER_CENT, 10_000, 0.01),
-}
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Results by cell and seed, all of one protocol, one kind of run and one data set."""
 
+    results: Sequence[Result]
+    """The lines of results.jsonl, in their order."""
+    lines: Sequence[Result]
+    """The lines of experiments.jsonl, in their order."""
     cells: Mapping[str, Mapping[int, Result]]
     """Cell name -> seed -> result; seeds ascending; runs that only choose a shift are left out."""
     protocol: str | None
@@ -71,11 +50,11 @@ class Evidence:
     @classmethod
     def of(
         cls,
-        results: Sequence[Result],
+        results: Sequence[Mapping[str, Any]],
         predictions: Mapping[str, NDArray[np.integer[Any]]] | None = None,
         labels: NDArray[np.integer[Any]] | None = None,
         *,
-        experiments: Sequence[Result] = (),
+        experiments: Sequence[Mapping[str, Any]] = (),
         of_experiments: Mapping[str, Mapping[str, NDArray[np.integer[Any]]]] | None = None,
     ) -> Evidence:
         """Sort results into cells.
@@ -104,6 +83,8 @@ class Evidence:
         data = {"name": digest[0], "sha256": digest[1]} if digest else None
         networks = [network for line in experiments for network in networks_of(line)]
         return cls(
+            cast("Sequence[Result]", list(results)),
+            cast("Sequence[Result]", list(experiments)),
             shown,
             protocol,
             bool(quick),
@@ -113,6 +94,30 @@ class Evidence:
             _by_name_and_seed(experiments, "experiments.jsonl"),
             _by_name_and_seed(networks, "experiments.jsonl"),
         )
+
+    @classmethod
+    def read(cls, folder: Path, labels: NDArray[np.integer[Any]] | None = None) -> Evidence:
+        """Read a folder of results.
+
+        Args:
+            folder: The output folder of a reproduction or a sweep.
+            labels: True classes [cases]; with them the kept predictions are read too.
+
+        Raises:
+            ConfigurationError: A line cannot be read, or the lines do not belong together.
+        """
+        results, lines = read_results(folder), read_experiments(folder)
+        if labels is None:
+            return cls.of(results, experiments=lines)
+        files = {str(line["id"]): folder / "predictions" / f"{line['id']}.npy" for line in results}
+        predictions = {key: np.load(file, allow_pickle=False) for key, file in files.items() if file.exists()}
+        of_experiments = {}
+        for line in lines:
+            file = folder / "predictions" / f"{line['id']}.npz"
+            if file.exists():
+                with np.load(file, allow_pickle=False) as kept:
+                    of_experiments[str(line["id"])] = {network: kept[network] for network in kept.files}
+        return cls.of(results, predictions, labels, experiments=lines, of_experiments=of_experiments)
 
     @property
     def is_stand_in(self) -> bool:
@@ -129,17 +134,17 @@ class Evidence:
         """The runs of a cell, an experiment, or a network of one by seed; empty when there are none."""
         return self.cells.get(cell) or self.networks.get(cell) or self.experiments.get(cell, {})
 
-    def values(self, cell: str, metric: Metric) -> dict[int, float]:
+    def values(self, cell: str, unit: Unit) -> dict[int, float]:
         """A number of every run of a cell, by seed."""
-        return {seed: metric.of(result) for seed, result in self.runs(cell).items()}
+        return {seed: unit.of(result) for seed, result in self.runs(cell).items()}
 
-    def wrong_cases(self, result: Result, metric: Metric) -> NDArray[np.bool_] | None:
-        """Where a run is wrong, bool [cases that the metric counts]; None when not at hand."""
+    def wrong_cases(self, result: Result, unit: Unit) -> NDArray[np.bool_] | None:
+        """Where a run is wrong, bool [cases that the unit counts]; None when not at hand."""
         predicted = self.predictions.get(result["id"])
         if predicted is None or self.labels is None:
             return None
         wrong = np.asarray(predicted != self.labels)
-        return wrong[self.labels == OMITTED] if metric.unit == THREES else wrong
+        return wrong[self.labels == OMITTED] if unit is THREES else wrong
 
     def grid(self) -> dict[int, dict[float, str]]:
         """Cells distilled on the full transfer set: hidden units -> temperature -> name, ascending."""
@@ -151,7 +156,7 @@ class Evidence:
         return {hidden: dict(sorted(cells.items())) for hidden, cells in sorted(grid.items())}
 
 
-def _by_name_and_seed(results: Sequence[Result], file: str) -> dict[str, dict[int, Result]]:
+def _by_name_and_seed(results: Sequence[Mapping[str, Any]], file: str) -> dict[str, dict[int, Result]]:
     found: dict[str, dict[int, Result]] = {}
     for result in sorted(results, key=lambda one: (cell_order(one["name"]), one["seed"])):
         by_seed = found.setdefault(result["name"], {})
@@ -160,7 +165,7 @@ def _by_name_and_seed(results: Sequence[Result], file: str) -> dict[str, dict[in
                 f"Expected one result of {result['name']} with seed {result['seed']} but {file} has two; "
                 "remove neither: find out which command wrote the second."
             )
-        by_seed[result["seed"]] = result
+        by_seed[result["seed"]] = cast("Result", result)
     return found
 
 

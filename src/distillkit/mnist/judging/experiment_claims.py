@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from distillkit.mnist.judging.claim import Claim
-from distillkit.mnist.judging.evidence import DISTANCE, SHARE, SLOPE
-from distillkit.mnist.judging.published import HINTON_PAPER, TEST_ERRORS
+from distillkit.mnist.judging.published import HINTON_PAPER
 from distillkit.mnist.judging.rules.limits import AccuracyKept, ApproachesMatching, FallsAsInverseSquare
 from distillkit.mnist.judging.rules.numbers import FewerErrors, Rule
+from distillkit.mnist.judging.units import DISTANCE, SHARE, SLOPE, TEST_ERRORS
 
 _SOFT, _HARD, _ALL = "little-data/0.03-soft", "little-data/0.03-hard", "little-data/1-hard"
 

@@ -6,9 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from distillkit.mnist.experiments.plan import epochs_of
 from distillkit.mnist.judging.claims import Claim, claims
 from distillkit.mnist.judging.commands import cell_command, epochs_of_protocol, whole_command
@@ -16,57 +13,44 @@ from distillkit.mnist.judging.deviations import deviations
 from distillkit.mnist.judging.evidence import Evidence, Result
 from distillkit.mnist.judging.pairs import compare_pairs
 from distillkit.mnist.judging.published import PublishedNumber, published_numbers
-from distillkit.mnist.judging.rules.numbers import Finding, Verdict
+from distillkit.mnist.judging.records import Ledger, LedgerRow, Verdict
+from distillkit.mnist.judging.rules.numbers import Finding
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.workbench.statistics.summaries import summarise
 
-Ledger = dict[str, Any]
-
 
 def build_ledger(
-    results: Sequence[Result],
+    evidence: Evidence,
     published: Mapping[str, PublishedNumber] | None = None,
     *,
-    predictions: Mapping[str, NDArray[np.integer[Any]]] | None = None,
-    labels: NDArray[np.integer[Any]] | None = None,
     command: str | None = None,
-    experiments: Sequence[Result] = (),
-    of_experiments: Mapping[str, Mapping[str, NDArray[np.integer[Any]]]] | None = None,
 ) -> Ledger:
     """Hold the runs of one folder against every claim.
 
     Args:
-        results: the parsed lines of results.jsonl, in any order; may be empty.
-        published: the numbers to compare with, by id; default: `published_numbers()`.
-        predictions: predicted classes [10000] by result id, and with
-        labels: the true test classes [10000]: where both are given, single runs are compared by McNemar's
-            exact test.
-        command: the command that made the folder; default: the one that its protocol and seeds imply.
-        experiments: the parsed lines of experiments.jsonl, in any order.
-        of_experiments: what their networks predict, by id of the line and name of the network.
+        evidence: The runs; may be empty. Where it has predictions and labels, single runs are compared by
+            McNemar's exact test.
+        published: The numbers to compare with, by id; default: `published_numbers()`.
+        command: The command that made the folder; default: the one that its protocol and seeds imply.
 
     Returns:
         A mapping that is JSON as it stands: a header and "rows", in the fixed order of the claims; numbers
         that do not exist are None, never NaN.
 
-    Raises:
-        ConfigurationError: results of several protocols, kinds or data sets, or two of one cell and seed.
-
     Example:
-        >>> ledger = build_ledger([])
+        >>> ledger = build_ledger(Evidence.of([]))
         >>> {row["verdict"] for row in ledger["rows"]}
         {'not attempted'}
     """
-    evidence = Evidence.of(
-        results, predictions, labels, experiments=experiments, of_experiments=of_experiments
-    )
     numbers = published_numbers() if published is None else published
     made_by = command or whole_command(evidence)
     versions = {
-        json_key: sorted({str(result["environment"].get(json_key)) for result in (*results, *experiments)})
+        json_key: sorted(
+            {str(result["environment"].get(json_key)) for result in (*evidence.results, *evidence.lines)}
+        )
         for json_key in ("distillkit", "torch", "python", "device", "precision")
     }
-    return {
+    ledger: Ledger = {
         "generated_by": _generated_by(),
         "protocol": evidence.protocol,
         "quick": evidence.quick,
@@ -78,18 +62,14 @@ def build_ledger(
         "one_seed_test": "exact McNemar test" if evidence.labels is not None else "two-proportion z test",
         "versions": versions,
         "rows": [_row(claim, numbers, evidence, made_by) for claim in claims(evidence.protocol)],
-        **(_of_long_protocols(evidence) if evidence.protocol in LONG_PROTOCOLS else {}),
     }
+    if evidence.protocol in LONG_PROTOCOLS:
+        ledger["experiments"] = {name: sorted(runs) for name, runs in evidence.experiments.items()}
+        ledger["pairs"] = compare_pairs(evidence)
+    return ledger
 
 
-def _of_long_protocols(evidence: Evidence) -> dict[str, Any]:
-    experiments = {name: sorted(runs) for name, runs in evidence.experiments.items()}
-    return {"experiments": experiments, "pairs": compare_pairs(evidence)}
-
-
-def _row(
-    claim: Claim, numbers: Mapping[str, PublishedNumber], evidence: Evidence, made_by: str
-) -> dict[str, Any]:
+def _row(claim: Claim, numbers: Mapping[str, PublishedNumber], evidence: Evidence, made_by: str) -> LedgerRow:
     published = numbers[claim.id].value if claim.id in numbers else claim.published
     finding = claim.rule.find(evidence, published)
     if evidence.is_stand_in:
@@ -105,7 +85,7 @@ def _row(
         "source": claim.source,
         "where": claim.where,
         "kind": claim.rule.kind,
-        "unit": claim.unit,
+        "unit": claim.unit.name,
         "published": published,
         "published_note": claim.note if published is not None else "",
         "cells": list(finding.cells),

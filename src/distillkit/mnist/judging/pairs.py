@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence, Result
-from distillkit.mnist.judging.published import TEST_ERRORS
+from distillkit.mnist.judging.evidence import Evidence, Result
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.workbench.statistics.many_tests import holm
 from distillkit.workbench.statistics.summaries import mcnemar
 
@@ -30,8 +30,6 @@ PAIRS = (
     ("specialists/from_panel", "specialists/from_generalist"),
 )
 """Which nets are compared; fixed before there were runs."""
-
-_ERRORS = METRICS[TEST_ERRORS]
 
 
 def compare_pairs(evidence: Evidence) -> list[dict[str, Any]]:
@@ -71,7 +69,7 @@ def compare_pairs(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _case_by_case(evidence: Evidence, first: Result, second: Result) -> tuple[int, int, float] | None:
-    wrong = evidence.wrong_cases(first, _ERRORS), evidence.wrong_cases(second, _ERRORS)
+    wrong = evidence.wrong_cases(first, TEST_ERRORS), evidence.wrong_cases(second, TEST_ERRORS)
     if wrong[0] is None or wrong[1] is None:
         return None
     test = mcnemar(wrong[0], wrong[1])

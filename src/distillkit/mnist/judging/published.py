@@ -9,17 +9,14 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
+from distillkit.mnist.judging.units import ACCURACY, FRAMES, PER_CENT, TEST_ERRORS, THREES, Unit
+
 HINTON_PAPER = "Hinton, Vinyals, Dean 2015 (arXiv 1503.02531)"
 DROPOUT_PAPER = "Hinton et al. 2012 (arXiv 1207.0580), as re-implemented in mdenil/dropout"
 THE_REPORT = "Chubarau 2025, Reproducing Knowledge Distillation on MNIST"
 REPORT_CODE = "the code behind the 2025 report, run as published on a CPU (seed 1337)"
 PRADYOT = "pradyot-09/DL-Reproducibility-Project"
 POPERSON = "poperson1205/knowledge_distillation"
-
-TEST_ERRORS = "test errors"
-THREES = "errors on the threes"
-PER_CENT = "% test error"
-FRAMES = "% frame accuracy"
 
 
 @dataclass(frozen=True)
@@ -32,17 +29,17 @@ class PublishedNumber:
     """Section, table or figure of the source."""
     what: str
     value: float
-    unit: str
+    unit: Unit
     tuned_on_test: bool = False
     """Whether the publication chose a setting of this number on the test set."""
     note: str = ""
 
 
-def _hinton(id: str, what: str, value: float, unit: str = TEST_ERRORS, *, note: str = "") -> PublishedNumber:
+def _hinton(id: str, what: str, value: float, unit: Unit = TEST_ERRORS, *, note: str = "") -> PublishedNumber:
     return PublishedNumber(id, HINTON_PAPER, "section 3", what, value, unit, note=note)
 
 
-def _tuned(id: str, what: str, value: float, unit: str, *, note: str) -> PublishedNumber:
+def _tuned(id: str, what: str, value: float, unit: Unit, *, note: str) -> PublishedNumber:
     what = f"{what} by the shift that is best on the test set"
     return PublishedNumber(id, HINTON_PAPER, "section 3", what, value, unit, tuned_on_test=True, note=note)
 
@@ -51,7 +48,7 @@ def _speech(id: str, section: str, what: str, value: float, *, note: str = "") -
     return PublishedNumber(id, HINTON_PAPER, section, f"speech: {what}", value, FRAMES, note=note)
 
 
-def _report(id: str, what: str, value: float, unit: str = TEST_ERRORS, *, note: str = "") -> PublishedNumber:
+def _report(id: str, what: str, value: float, unit: Unit = TEST_ERRORS, *, note: str = "") -> PublishedNumber:
     return PublishedNumber(id, THE_REPORT, "section 3", what, value, unit, note=note)
 
 
@@ -86,8 +83,8 @@ _HINTON_NUMBERS = (
     _speech("H13", "section 6", "soft targets, 3 % of the data", 57.0),
     _speech("H13-hard", "section 6", "hard labels, 3 % of the data", 44.5, note="early-stopped"),
     _speech("H13-all", "section 6", "hard labels, all data", 58.9),
-    PublishedNumber("H14", HINTON_PAPER, "section 5", "JFT: generalist with specialists", 26.1, "% accuracy"),
-    PublishedNumber("H14-generalist", HINTON_PAPER, "section 5", "JFT: generalist", 25.0, "% accuracy"),
+    PublishedNumber("H14", HINTON_PAPER, "section 5", "JFT: generalist with specialists", 26.1, ACCURACY),
+    PublishedNumber("H14-generalist", HINTON_PAPER, "section 5", "JFT: generalist", 25.0, ACCURACY),
 )
 
 _REPORT_NUMBERS = (

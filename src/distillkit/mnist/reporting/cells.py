@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from distillkit.mnist.judging.evidence import Evidence, Result
 from distillkit.mnist.reporting.tables import TUNED, stamped, table
 from distillkit.workbench.statistics.summaries import summarise
+from distillkit.workbench.statistics.writing import mean_and_spread
 
 
 def cells_section(evidence: Evidence) -> str:
@@ -24,11 +26,10 @@ def cells_section(evidence: Evidence) -> str:
     for name, by_seed in evidence.cells.items():
         runs = list(by_seed.values())
         summary = summarise([float(run["test_errors"]) for run in runs])
-        spread = "" if summary.sd is None else f" ± {summary.sd:.1f}"
         rows.append(
             [
                 name + (f" ({TUNED})" if any(run["tuned_on_test"] for run in runs) else ""),
-                f"{summary.mean:.1f}{spread} ({summary.n})",
+                f"{mean_and_spread(summary.mean, summary.sd)} ({summary.n})",
                 ", ".join(_errors(run) for run in runs),
                 _mean(runs, "nll", 4),
                 _mean(runs, "ece", 4),
@@ -44,6 +45,6 @@ def _errors(run: Result) -> str:
     return f"{run['test_errors']}{'*' * bool(run['never_predicted'])}{'†' * bool(run['diverged'])}"
 
 
-def _mean(runs: Sequence[Result], key: str, digits: int) -> str:
+def _mean(runs: Sequence[Mapping[str, Any]], key: str, digits: int) -> str:
     values = [run[key] for run in runs if run.get(key) is not None]
     return f"{sum(values) / len(values):.{digits}f}" if values else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from distillkit.mnist.experiments.figures import FIGURES
 from distillkit.mnist.experiments.words import WORDS
 from distillkit.mnist.judging.evidence import Evidence
-from distillkit.mnist.judging.ledger import Ledger
+from distillkit.mnist.judging.records import Ledger
 from distillkit.mnist.reporting.tables import stamped
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence, Result, student_of
-from distillkit.mnist.judging.ledger import Ledger
-from distillkit.mnist.judging.published import TEST_ERRORS, figure_2_id, published_numbers
-from distillkit.mnist.reporting.tables import number, stamped
+from distillkit.mnist.judging.evidence import Evidence, Result, student_of
+from distillkit.mnist.judging.published import figure_2_id, published_numbers
+from distillkit.mnist.judging.records import Ledger
+from distillkit.mnist.judging.units import TEST_ERRORS
+from distillkit.mnist.reporting.tables import stamped
 from distillkit.workbench.statistics.summaries import summarise
+from distillkit.workbench.statistics.writing import mean_and_spread
 
-_ERRORS = METRICS[TEST_ERRORS]
 _ONE_CLASS = 900
 """More errors than this and about a whole class of the test set is wrong (the smallest has 892 cases)."""
 
@@ -47,7 +48,8 @@ def _widths(evidence: Evidence) -> list[str]:
         cells = grid.get(hidden, {})
         if cells:
             means = {
-                t: summarise(list(evidence.values(name, _ERRORS).values())).mean for t, name in cells.items()
+                t: summarise(list(evidence.values(name, TEST_ERRORS).values())).mean
+                for t, name in cells.items()
             }
             best, worst = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
             words.append(f"fewest errors at T = {best:g}: {_spread(evidence, cells[best])}")
@@ -80,7 +82,7 @@ def _odd_cells(evidence: Evidence, names: Sequence[str]) -> list[str]:
     runs = [run for name, _ in odd for run in evidence.runs(name).values()]
     dead = [run for run in runs if run["never_predicted"]]
     whole = [run for run in runs if not run["never_predicted"]]
-    listed = ", ".join(f"{name} {number(value)}" for name, value in odd)
+    listed = ", ".join(f"{name} {TEST_ERRORS.published(value)}" for name, value in odd)
     lines = [f"The report's curves end above {_ONE_CLASS} errors at {listed}."]
     if dead:
         lines.append(
@@ -101,5 +103,5 @@ def _range(runs: Sequence[Result]) -> str:
 
 
 def _spread(evidence: Evidence, name: str) -> str:
-    summary = summarise(list(evidence.values(name, _ERRORS).values()))
-    return number(summary.mean) if summary.sd is None else f"{summary.mean:.1f} ± {summary.sd:.1f}"
+    summary = summarise(list(evidence.values(name, TEST_ERRORS).values()))
+    return mean_and_spread(summary.mean, summary.sd)

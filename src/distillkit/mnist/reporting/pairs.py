@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from distillkit.mnist.judging.evidence import Evidence
-from distillkit.mnist.judging.ledger import Ledger
+from distillkit.mnist.judging.records import Ledger
 from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL
-from distillkit.mnist.reporting.tables import p_value, stamped, table
+from distillkit.mnist.reporting.tables import p_or_nothing, stamped, table
 
 
 def pairs_section(ledger: Ledger, evidence: Evidence) -> str:
@@ -20,7 +20,7 @@ def pairs_section(ledger: Ledger, evidence: Evidence) -> str:
             f"{pair['first']} against {pair['second']}",
             _listed(pair["only_first_wrong"]),
             _listed(pair["only_second_wrong"]),
-            ", ".join(p_value(p) for p in pair["p"]),
+            ", ".join(p_or_nothing(p) for p in pair["p"]),
             f"{sum(p < NUMBER_LEVEL for p in pair['p'])} of {len(pair['p'])}",
         ]
         for pair in ledger.get("pairs", [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from distillkit.mnist.experiments.figures import write_experiment_figures
 from distillkit.mnist.judging.commands import command_of
-from distillkit.mnist.judging.evidence import Evidence, Result
-from distillkit.mnist.judging.ledger import Ledger, build_ledger
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.ledger import build_ledger
+from distillkit.mnist.judging.records import Ledger
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS
 from distillkit.mnist.reporting.cells import cells_section
 from distillkit.mnist.reporting.experiments import experiments_section
@@ -35,7 +36,7 @@ from distillkit.mnist.reporting.run import (
     what_was_run,
 )
 from distillkit.workbench.results.atomic import write_atomically, write_json, write_manifest
-from distillkit.workbench.results.store import SETTINGS, read_experiments, read_settings
+from distillkit.workbench.results.store import SETTINGS, read_settings
 
 REPORT = "report.md"
 CAPTIONS = {
@@ -49,30 +50,21 @@ CAPTIONS = {
 """Of the figures that are made from runs, by name."""
 
 
-def write_report(
-    folder: Path,
-    results: Sequence[Result],
-    ledger: Ledger,
-    *,
-    figures: Sequence[str] = (),
-    experiments: Sequence[Result] = (),
-) -> Path:
+def write_report(folder: Path, evidence: Evidence, ledger: Ledger, *, figures: Sequence[str] = ()) -> Path:
     """Write report.md: what was run, the ledger as tables, the figures, and what to make of them.
 
-    The same results and ledger give the same text.
+    The same evidence and ledger give the same text.
 
     Args:
-        folder: the output folder.
-        results: the parsed lines of results.jsonl.
-        ledger: what `build_ledger` made of them.
-        figures: names of the figures that were drawn, as `write_figures` and `write_experiment_figures`
+        folder: The output folder.
+        evidence: The runs.
+        ledger: Their ledger.
+        figures: Names of the figures that were drawn, as `write_figures` and `write_experiment_figures`
             return them.
-        experiments: the parsed lines of experiments.jsonl.
 
     Returns:
         The path of the report.
     """
-    evidence = Evidence.of(results, experiments=experiments)
     shown = [
         f"![{CAPTIONS[name]}](figures/{name}.png)\n\n*{CAPTIONS[name]}*"
         for name in figures_of(evidence.protocol)
@@ -81,7 +73,7 @@ def write_report(
     sections = [
         "# Knowledge distillation on MNIST: a reproduction",
         banner(evidence),
-        what_was_run(results, evidence, ledger),
+        what_was_run(evidence, ledger),
         numbers_section(ledger, evidence),
         claims_section(ledger, evidence),
         pairs_section(ledger, evidence),
@@ -103,43 +95,30 @@ def write_report(
 
 def build_outputs(
     folder: Path,
-    results: Sequence[Result],
     *,
     test_labels: NDArray[np.integer[Any]] | None = None,
     command: str | None = None,
 ) -> Ledger:
     """Write ledger.json, figures/, report.md and, last, MANIFEST.json; each appears whole or not at all.
 
-    The experiments are those of the folder's experiments.jsonl, where it has one.
-
     Args:
-        folder: the output folder, with its predictions.
-        results: the parsed lines of results.jsonl.
+        folder: The output folder, with results and predictions.
         test_labels: int [10000], true classes of the test cases; with them, single runs are compared by
             McNemar's test.
-        command: the command that made the folder; default: the one that its settings.json stands for.
+        command: The command that made the folder; default: the one that its settings.json stands for.
 
     Returns:
         The ledger.
 
     Raises:
-        ConfigurationError: the results do not belong together.
+        ConfigurationError: The results do not belong together.
     """
-    predictions = None if test_labels is None else _predictions(folder, results)
-    experiments = read_experiments(folder)
+    evidence = Evidence.read(folder, test_labels)
     if command is None and (folder / SETTINGS).exists():
         command = command_of(read_settings(folder))
-    ledger = build_ledger(
-        results,
-        predictions=predictions,
-        labels=test_labels,
-        command=command,
-        experiments=experiments,
-        of_experiments=None if test_labels is None else _of_experiments(folder, experiments),
-    )
+    ledger = build_ledger(evidence, command=command)
     write_json(folder / "ledger.json", ledger)
-    evidence = Evidence.of(results, experiments=experiments)
-    figures = write_figures(folder, evidence) if results else []
+    figures = write_figures(folder, evidence) if evidence.results else []
     figures += write_experiment_figures(
         folder,
         {name: [line["found"] for line in runs.values()] for name, runs in evidence.experiments.items()},
@@ -147,23 +126,6 @@ def build_outputs(
         is_stand_in=evidence.is_stand_in,
         quick=evidence.quick,
     )
-    write_report(folder, results, ledger, figures=figures, experiments=experiments)
+    write_report(folder, evidence, ledger, figures=figures)
     write_manifest(folder)
     return ledger
-
-
-def _predictions(folder: Path, results: Sequence[Result]) -> Mapping[str, NDArray[np.integer[Any]]]:
-    files = {str(result["id"]): folder / "predictions" / f"{result['id']}.npy" for result in results}
-    return {key: np.load(file, allow_pickle=False) for key, file in files.items() if file.exists()}
-
-
-def _of_experiments(
-    folder: Path, experiments: Sequence[Result]
-) -> Mapping[str, Mapping[str, NDArray[np.integer[Any]]]]:
-    files = {str(line["id"]): folder / "predictions" / f"{line['id']}.npz" for line in experiments}
-    found = {}
-    for key, file in files.items():
-        if file.exists():
-            with np.load(file, allow_pickle=False) as kept:
-                found[key] = {network: kept[network] for network in kept.files}
-    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from distillkit.mnist.judging.evidence import METRICS, OMITTED, Evidence
-from distillkit.mnist.judging.ledger import Ledger
-from distillkit.mnist.judging.published import OTHER_NUMBERS, THREES
-from distillkit.mnist.reporting.tables import TUNED, interval, number, ours, p_value, stamped, table
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.published import OTHER_NUMBERS
+from distillkit.mnist.judging.records import Ledger, LedgerRow
+from distillkit.mnist.judging.units import OMITTED, THREES, UNITS
+from distillkit.mnist.reporting.tables import TUNED, interval, ours, p_or_nothing, stamped, table
 from distillkit.workbench.statistics.summaries import summarise
+from distillkit.workbench.statistics.writing import mean_and_spread
 
 _JUDGED = ("band", "no_worse")
 
@@ -23,9 +24,9 @@ def numbers_section(ledger: Ledger, evidence: Evidence) -> str:
             _published(row),
             row["unit"],
             ours(row),
-            number(row["difference"], row["unit"], sign=True),
+            UNITS[row["unit"]].number(row["difference"], sign=True),
             {True: "yes", False: "no", None: ""}[row["significant"]],
-            p_value(row["p"]),
+            p_or_nothing(row["p"]),
             _dead(row),
             f"**{row['verdict']}**",
         ]
@@ -54,10 +55,10 @@ def claims_section(ledger: Ledger, evidence: Evidence) -> str:
         [
             row["id"],
             row["what"],
-            number(row["published"], row["unit"], sign=True),
+            UNITS[row["unit"]].published(row["published"], sign=True),
             ours(row),
-            interval(row["interval"], row["unit"]),
-            p_value(row["p"]),
+            interval(row["interval"], UNITS[row["unit"]]),
+            p_or_nothing(row["p"]),
             row["test"],
             row["note"],
             f"**{row['verdict']}**",
@@ -138,13 +139,7 @@ def corrections_section(evidence: Evidence) -> str:
                 _spread([correction["shift"] for correction in corrections], 2),
                 _spread([run["test_errors"] for run in before.values()]),
                 _spread([run["test_errors"] for run in runs.values()]),
-                _spread(
-                    [
-                        METRICS[THREES].of(run)
-                        for run in runs.values()
-                        if OMITTED in run["correction"]["classes"]
-                    ]
-                ),
+                _spread([THREES.of(run) for run in runs.values() if OMITTED in run["correction"]["classes"]]),
             ]
         )
     if not rows:
@@ -157,10 +152,17 @@ def others_section(evidence: Evidence) -> str:
     """What others measured for the same cells; not for stand-in data."""
     rows = []
     for other in OTHER_NUMBERS:
-        values = list(evidence.values(other.what, METRICS[other.unit]).values())
+        values = list(evidence.values(other.what, other.unit).values())
         if values and not evidence.is_stand_in:
             rows.append(
-                [other.what, other.unit, number(other.value), _spread(values), other.source, other.note]
+                [
+                    other.what,
+                    other.unit.name,
+                    other.unit.published(other.value),
+                    _spread(values, other.unit.digits),
+                    other.source,
+                    other.note,
+                ]
             )
     if not rows:
         return ""
@@ -174,16 +176,16 @@ def others_section(evidence: Evidence) -> str:
     )
 
 
-def _row(ledger: Ledger, row_id: str) -> dict[str, Any]:
+def _row(ledger: Ledger, row_id: str) -> LedgerRow:
     return next(row for row in ledger["rows"] if row["id"] == row_id)
 
 
-def _published(row: dict[str, Any]) -> str:
+def _published(row: LedgerRow) -> str:
     note = f" ({row['published_note']})" if row["published_note"] else ""
-    return number(row["published"]) + note
+    return UNITS[row["unit"]].published(row["published"]) + note
 
 
-def _dead(row: dict[str, Any]) -> str:
+def _dead(row: LedgerRow) -> str:
     counted = row["never_predicted"]
     return f"{counted['runs']} of {counted['of']}" if counted["runs"] else "–"
 
@@ -198,6 +200,4 @@ def _spread(values: Sequence[float], digits: int = 1) -> str:
     if not values:
         return ""
     summary = summarise(values)
-    if summary.sd is None:
-        return f"{summary.mean:.{digits}f} (1)"
-    return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f} ({summary.n})"
+    return f"{mean_and_spread(summary.mean, summary.sd, digits)} ({summary.n})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from distillkit.mnist.judging.evidence import Evidence, Result, cell_order
 from distillkit.mnist.judging.few_names import few_of
-from distillkit.mnist.judging.ledger import Ledger
+from distillkit.mnist.judging.records import Ledger
 from distillkit.mnist.reporting.tables import stamped, table
 
 _LONGEST = 60
@@ -31,8 +31,9 @@ def banner(evidence: Evidence) -> str:
     return "\n>\n".join(lines)
 
 
-def what_was_run(results: Sequence[Result], evidence: Evidence, ledger: Ledger) -> str:
+def what_was_run(evidence: Evidence, ledger: Ledger) -> str:
     """Protocol, data, seeds, durations, environment, and the settings of each cell."""
+    results = evidence.results
     experiments = [line for runs in evidence.experiments.values() for line in runs.values()]
     if not results and not experiments:
         return "## What was run\n\nThere are no results yet."

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from distillkit.mnist.judging.records import LedgerRow
+
 
 @dataclass
 class VerifyOutcome:
@@ -18,7 +20,7 @@ class VerifyOutcome:
     """One sentence a discrepancy: the file, what was expected, what came."""
     notes: list[str] = field(default_factory=list)
     """What is worth knowing and no discrepancy: seeds still to come, files that are not passed on."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[LedgerRow] = field(default_factory=list)
     """The rows of the ledger, rebuilt from the recomputed numbers."""
 
     @property

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.errors import DistillkitError
+from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.few_names import few_of
-from distillkit.mnist.judging.ledger import Ledger, build_ledger
+from distillkit.mnist.judging.ledger import build_ledger
 from distillkit.mnist.verifying.experiments import check_experiments
 from distillkit.mnist.verifying.likeness import check_likeness
 from distillkit.mnist.verifying.outcome import VerifyOutcome as VerifyOutcome
@@ -67,9 +68,16 @@ def verify_folder(folder: Path, test_labels: NDArray[np.integer[Any]]) -> Verify
     _check_parents(results, outcome)
     for file, lines in ((RESULTS, results), (EXPERIMENTS, experiments)):
         _check_seeds(file, lines, settings, outcome)
+
     # only where a ledger was made with predictions does it compare single runs by them
-    rebuilt = _rebuilt_by(recomputed, predictions, labels, recounted, of_experiments)
-    _check_ledger(folder, rebuilt, outcome)
+    def evidence(*, exact: bool) -> Evidence:
+        if not exact:
+            return Evidence.of(recomputed, experiments=recounted)
+        return Evidence.of(
+            recomputed, predictions, labels, experiments=recounted, of_experiments=of_experiments
+        )
+
+    _check_ledger(folder, evidence, outcome)
     outcome.problems += manifest_problems(folder, may_be_absent=["teachers"])
     known = {f"{result['id']}.npy" for result in results} | {f"{line['id']}.npz" for line in experiments}
     spare = sorted(path.name for path in (folder / "predictions").glob("*.np[yz]") if path.name not in known)
@@ -172,34 +180,12 @@ def _check_seeds(
     ]
 
 
-def _rebuilt_by(
-    results: Sequence[Mapping[str, Any]],
-    predictions: Mapping[str, NDArray[np.integer[Any]]],
-    labels: NDArray[np.integer[Any]],
-    experiments: Sequence[Mapping[str, Any]],
-    of_experiments: Mapping[str, Mapping[str, NDArray[np.integer[Any]]]],
-) -> Callable[..., Ledger]:
-    """What builds the ledger again, told whether it may look at predictions and what command it names."""
-
-    def build(*, exact: bool, command: str | None) -> Ledger:
-        return build_ledger(
-            results,
-            predictions=predictions if exact else None,
-            labels=labels if exact else None,
-            command=command,
-            experiments=experiments,
-            of_experiments=of_experiments if exact else None,
-        )
-
-    return build
-
-
-def _check_ledger(folder: Path, build: Callable[..., Ledger], outcome: VerifyOutcome) -> None:
+def _check_ledger(folder: Path, evidence: Callable[..., Evidence], outcome: VerifyOutcome) -> None:
     filed = _read_ledger(folder, outcome)
     exact = filed is None or filed.get("one_seed_test") == "exact McNemar test"
     command = filed.get("command") if filed else None
     try:
-        rebuilt = build(exact=exact, command=command if isinstance(command, str) else None)
+        rebuilt = build_ledger(evidence(exact=exact), command=command if isinstance(command, str) else None)
     except DistillkitError as error:
         outcome.problems.append(str(error))
         return
@@ -223,7 +209,7 @@ def _check_ledger(folder: Path, build: Callable[..., Ledger], outcome: VerifyOut
     outcome.problems += [f"{LEDGER}: expected no row {name} but there is one." for name in rows]
 
 
-def _read_ledger(folder: Path, outcome: VerifyOutcome) -> Ledger | None:
+def _read_ledger(folder: Path, outcome: VerifyOutcome) -> dict[str, Any] | None:
     try:
         filed = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
     except FileNotFoundError:

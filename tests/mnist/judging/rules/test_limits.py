@@ -16,6 +16,11 @@ from distillkit.mnist.judging.rules.numbers import FewerErrors
 TEMPERATURES = [20.0, 100.0, 200.0, 500.0, 1000.0]
 
 
+def ledger_of(results: Sequence[Any], *predicted: Any, **experiments: Any) -> Any:
+    """The ledger of some lines."""
+    return build_ledger(Evidence.of(results, *predicted, **experiments))
+
+
 def line(name: str, seed: int, found: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Of experiments.jsonl, with what the ledger looks at."""
     return {
@@ -139,7 +144,7 @@ def test_one_seed_is_compared_case_by_case() -> None:
     said = {name: (np.arange(10_000) < count).astype(np.uint8) for name, count in wrong.items()}
     lines = specialists({name: [count] for name, count in wrong.items()})
     ledger = build_ledger(
-        [], predictions={}, labels=labels, experiments=lines, of_experiments={"specialists-0": said}
+        Evidence.of([], {}, labels, experiments=lines, of_experiments={"specialists-0": said})
     )
     row = next(one for one in ledger["rows"] if one["id"] == "H14-specialists")
     assert (row["test"], row["p"]) == ("exact McNemar test", pytest.approx(0.5**55))
@@ -172,7 +177,7 @@ def test_a_shortened_experiment_is_a_toy_and_sixty_epochs_are_not() -> None:
         lines = specialists(
             {"panel": [300, 301, 305], "generalist": [350, 352, 349]}, config={"training": {"epochs": epochs}}
         )
-        rows = {row["id"]: row for row in build_ledger([], experiments=lines)["rows"]}
+        rows = {row["id"]: row for row in ledger_of([], experiments=lines)["rows"]}
         verdicts[epochs] = rows["H14-specialists"]["verdict"]
         assert rows["H14-longer"]["verdict"] == "not attempted"
     assert verdicts == {30: "toy", 60: "verified"}
@@ -180,7 +185,7 @@ def test_a_shortened_experiment_is_a_toy_and_sixty_epochs_are_not() -> None:
     lines = [
         line("hard-weight", seed, {**found, "test_errors": [80 + seed, 95 + 2 * seed]}) for seed in range(5)
     ]
-    row = next(one for one in build_ledger([], experiments=lines)["rows"] if one["id"] == "H9-weight")
+    row = next(one for one in ledger_of([], experiments=lines)["rows"] if one["id"] == "H9-weight")
     assert row["verdict"] == "verified"
 
 
@@ -189,5 +194,5 @@ def test_stand_in_data_are_judged_by_none() -> None:
     lines = specialists(
         {"panel": [300, 301], "generalist": [350, 352]}, data={"name": "stand-in", "sha256": "0"}
     )
-    row = next(one for one in build_ledger([], experiments=lines)["rows"] if one["id"] == "H14-specialists")
+    row = next(one for one in ledger_of([], experiments=lines)["rows"] if one["id"] == "H14-specialists")
     assert (row["n"], row["verdict"]) == (2, "not attempted")

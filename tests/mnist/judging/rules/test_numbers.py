@@ -10,12 +10,12 @@ import pytest
 from scipy import stats
 
 from distillkit.errors import ConfigurationError
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS, THREES
+from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.rules.gains import GainKept, GapClosed
 from distillkit.mnist.judging.rules.grid import BeatsEachOther, FlatAbove
 from distillkit.mnist.judging.rules.numbers import Band, FewerErrors, NotAttempted, NoWorse
 from distillkit.mnist.judging.rules.temperatures import BestBetween, HigherIsBetter, SimilarAbove
+from distillkit.mnist.judging.units import PER_CENT, TEST_ERRORS, THREES
 from distillkit.workbench.statistics.summaries import mcnemar, two_proportion_z
 
 
@@ -294,7 +294,7 @@ def test_mixed_or_doubled_results_are_refused() -> None:
 def test_metrics_read_counts_threes_and_per_cent() -> None:
     """The three numbers of a result, in their units."""
     result = runs({"teacher": [143]}, threes=20).runs("teacher")[0]
-    assert [METRICS[unit].of(result) for unit in (TEST_ERRORS, THREES, "% test error")] == [
+    assert [unit.of(result) for unit in (TEST_ERRORS, THREES, PER_CENT)] == [
         143,
         20,
         pytest.approx(1.43),

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS
-from distillkit.mnist.judging.rules.numbers import DIRECTION_LEVEL, NUMBER_LEVEL, Finding, Verdict, nothing
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.records import Verdict
+from distillkit.mnist.judging.rules.numbers import DIRECTION_LEVEL, NUMBER_LEVEL, Finding, nothing
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.workbench.statistics.summaries import Comparison, paired_test
-
-_ERRORS = METRICS[TEST_ERRORS]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,9 @@ def _gain(evidence: Evidence, single: Sequence[str], better: str, distilled: str
     if not seeds:
         return nothing([cell for cell in cells if not evidence.runs(cell)][:3] or cells)
     of_single, of_better, of_distilled = (
-        np.array([[_ERRORS.of(evidence.runs(cell)[seed]) for cell in group] for seed in seeds]).mean(axis=1)
+        np.array([[TEST_ERRORS.of(evidence.runs(cell)[seed]) for cell in group] for seed in seeds]).mean(
+            axis=1
+        )
         for group in (single, [better], [distilled])
     )
     note = (

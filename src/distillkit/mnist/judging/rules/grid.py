@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.mnist.judging.evidence import Evidence
-from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding, Verdict, nothing
+from distillkit.mnist.judging.records import Verdict
+from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding, nothing
 from distillkit.mnist.judging.rules.temperatures import common_seeds, error_table, temperatures_missing
 from distillkit.workbench.statistics.many_tests import alike, apart, holm
 from distillkit.workbench.statistics.summaries import Alternative, paired_test

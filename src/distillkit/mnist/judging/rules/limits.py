@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from distillkit.mnist.judging.evidence import Evidence
-from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding, Verdict, nothing
+from distillkit.mnist.judging.records import Verdict
+from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding, nothing
 from distillkit.workbench.statistics.summaries import paired_test, summarise
 
 HIGH = 100.0

@@ -1,15 +1,16 @@
-"""Rules of acceptance: each is data (cells, a metric, a margin) that turns runs into a verdict."""
+"""Rules of acceptance: each is data (cells, a unit, a margin) that turns runs into a verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence, Metric
-from distillkit.mnist.judging.published import TEST_ERRORS
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.records import Verdict
+from distillkit.mnist.judging.units import TEST_ERRORS, Unit
 from distillkit.workbench.statistics.summaries import (
     Comparison,
     Interval,
@@ -19,8 +20,6 @@ from distillkit.workbench.statistics.summaries import (
     two_proportion_z,
     wilson_interval,
 )
-
-Verdict = Literal["verified", "falsified", "toy", "inconclusive", "not attempted"]
 
 TOLERANCE = 10
 """Test cases by which a number may differ however small the spread of the seeds is."""
@@ -75,7 +74,7 @@ class Band:
     """The published number is one more run of ours, or differs by 10 test cases at most."""
 
     cell: str
-    unit: str = TEST_ERRORS
+    unit: Unit = TEST_ERRORS
 
     kind = "band"
     text = (
@@ -89,7 +88,7 @@ class Band:
         """Judge the runs of the cell; see `text`."""
         return _find_number(
             self.cell,
-            METRICS[self.unit],
+            self.unit,
             evidence,
             published,
             worse_only=False,
@@ -102,7 +101,7 @@ class NoWorse:
     """Ours does not make significantly more errors than published."""
 
     cell: str
-    unit: str = TEST_ERRORS
+    unit: Unit = TEST_ERRORS
 
     kind = "no_worse"
     text = (
@@ -115,40 +114,40 @@ class NoWorse:
     def find(self, evidence: Evidence, published: float | None) -> Finding:
         """Judge the runs of the cell; see `text`."""
         return _find_number(
-            self.cell, METRICS[self.unit], evidence, published, worse_only=True, accepted=lambda one: one
+            self.cell, self.unit, evidence, published, worse_only=True, accepted=lambda one: one
         )
 
 
 def _find_number(
     cell: str,
-    metric: Metric,
+    unit: Unit,
     evidence: Evidence,
     published: float | None,
     *,
     worse_only: bool,
     accepted: Callable[[float], float],
 ) -> Finding:
-    values = evidence.values(cell, metric)
+    values = evidence.values(cell, unit)
     if not values or published is None:
         return nothing([cell])
     found = published_differs(
         published,
         list(values.values()),
-        cases=metric.cases,
-        per_case=metric.per_case,
+        cases=unit.cases,
+        per_case=unit.per_case,
         alternative="greater" if worse_only else "two-sided",
     )
     significant = found.significant(NUMBER_LEVEL)
     verdict: Verdict = "verified"
-    if accepted(found.difference) > TOLERANCE * metric.per_case:
+    if accepted(found.difference) > TOLERANCE * unit.per_case:
         if significant:
             verdict = "falsified"
         elif found.interval is None or np.ptp(found.interval) / 2 > WIDEST * published:
             verdict = "inconclusive"
     interval, interval_of = found.interval, "one more run (95 %)"
     if interval is None:
-        low, high = wilson_interval(float(np.mean(list(values.values()))) / metric.per_case, metric.cases)
-        interval, interval_of = (low * metric.per_case, high * metric.per_case), "test cases (Wilson, 95 %)"
+        low, high = wilson_interval(float(np.mean(list(values.values()))) / unit.per_case, unit.cases)
+        interval, interval_of = (low * unit.per_case, high * unit.per_case), "test cases (Wilson, 95 %)"
     return Finding(
         verdict,
         (cell,),
@@ -168,7 +167,7 @@ class FewerErrors:
 
     first: str
     second: str
-    unit: str = TEST_ERRORS
+    unit: Unit = TEST_ERRORS
 
     kind = "direction"
 
@@ -176,20 +175,20 @@ class FewerErrors:
     def text(self) -> str:
         """The rule in words."""
         return (
-            f"verified: {self.first} has fewer {self.unit} than {self.second}, paired over seeds (one-sided "
-            f"t test; with one seed exact McNemar on the test cases), p < {DIRECTION_LEVEL}; falsified: "
-            f"more, p < {DIRECTION_LEVEL}; else inconclusive"
+            f"verified: {self.first} has fewer {self.unit.name} than {self.second}, paired over seeds "
+            f"(one-sided t test; with one seed exact McNemar on the test cases), p < {DIRECTION_LEVEL}; "
+            f"falsified: more, p < {DIRECTION_LEVEL}; else inconclusive"
         )
 
     def find(self, evidence: Evidence, published: float | None) -> Finding:
         """Judge the seeds that both cells have; see `text`."""
-        metric = METRICS[self.unit]
-        first, second = evidence.values(self.first, metric), evidence.values(self.second, metric)
+        unit = self.unit
+        first, second = evidence.values(self.first, unit), evidence.values(self.second, unit)
         seeds = [seed for seed in first if seed in second]
         cells = (self.first, self.second)
         if not seeds:
             return nothing([cell for cell in cells if not evidence.runs(cell)] or cells)
-        fewer, more = compare_cells(evidence, self.first, self.second, metric, seeds)
+        fewer, more = compare_cells(evidence, self.first, self.second, unit, seeds)
         verdict: Verdict = "inconclusive"
         if fewer.significant(DIRECTION_LEVEL):
             verdict = "verified"
@@ -209,7 +208,7 @@ class FewerErrors:
 
 
 def compare_cells(
-    evidence: Evidence, first: str, second: str, metric: Metric, seeds: Sequence[int]
+    evidence: Evidence, first: str, second: str, unit: Unit, seeds: Sequence[int]
 ) -> tuple[Comparison, Comparison]:
     """Tests of "the first makes fewer errors" and "the first makes more", on the seeds that both cells have.
 
@@ -217,7 +216,7 @@ def compare_cells(
         evidence: the runs.
         first: a cell name.
         second: another.
-        metric: what is counted.
+        unit: what is counted.
         seeds: the common seeds, at least one.
 
     Returns:
@@ -226,19 +225,19 @@ def compare_cells(
         means go to the z test.
     """
     runs = [(evidence.runs(first)[seed], evidence.runs(second)[seed]) for seed in seeds]
-    ours = [metric.of(one) for one, _ in runs]
-    theirs = [metric.of(other) for _, other in runs]
+    ours = [unit.of(one) for one, _ in runs]
+    theirs = [unit.of(other) for _, other in runs]
     paired = paired_test(ours, theirs, alternative="less")
     if paired.p is not None:
         return paired, paired_test(ours, theirs, alternative="greater")
-    wrong = [evidence.wrong_cases(run, metric) for run in runs[0]]
+    wrong = [evidence.wrong_cases(run, unit) for run in runs[0]]
     if len(seeds) == 1 and wrong[0] is not None and wrong[1] is not None:
         return mcnemar(wrong[0], wrong[1], alternative="less"), mcnemar(
             wrong[0], wrong[1], alternative="greater"
         )
-    counts = float(np.mean(ours)) / metric.per_case, float(np.mean(theirs)) / metric.per_case
-    fewer = two_proportion_z(*counts, cases=metric.cases, alternative="less")
-    more = two_proportion_z(*counts, cases=metric.cases, alternative="greater")
+    counts = float(np.mean(ours)) / unit.per_case, float(np.mean(theirs)) / unit.per_case
+    fewer = two_proportion_z(*counts, cases=unit.cases, alternative="less")
+    more = two_proportion_z(*counts, cases=unit.cases, alternative="greater")
     return fewer, more
 
 

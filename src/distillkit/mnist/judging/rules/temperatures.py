@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS
-from distillkit.mnist.judging.rules.numbers import DIRECTION_LEVEL, Finding, Verdict, compare_cells, nothing
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.records import Verdict
+from distillkit.mnist.judging.rules.numbers import DIRECTION_LEVEL, Finding, compare_cells, nothing
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.workbench.statistics.summaries import paired_test, trend
 
-_ERRORS = METRICS[TEST_ERRORS]
 _TWO_SIDES = 2
 _FEWEST_TEMPERATURES = 3
 
@@ -72,7 +72,7 @@ class SimilarAbove:
         seeds = common_seeds(evidence, cells)
         table = error_table(evidence, cells, seeds)
         best, worst = (cells[int(pick(table.mean(axis=0)))] for pick in (np.argmin, np.argmax))
-        fewer, _ = compare_cells(evidence, best, worst, _ERRORS, seeds)
+        fewer, _ = compare_cells(evidence, best, worst, TEST_ERRORS, seeds)
         spread = -fewer.difference
         pairs = len(cells) * (len(cells) - 1) // 2
         p = None if fewer.p is None else min(1.0, 2 * fewer.p)
@@ -219,5 +219,5 @@ def common_seeds(evidence: Evidence, cells: Sequence[str]) -> list[int]:
 
 def error_table(evidence: Evidence, cells: Sequence[str], seeds: Sequence[int]) -> NDArray[np.float64]:
     """Test errors, float [seeds, cells]."""
-    rows = [[_ERRORS.of(evidence.runs(cell)[seed]) for cell in cells] for seed in seeds]
+    rows = [[TEST_ERRORS.of(evidence.runs(cell)[seed]) for cell in cells] for seed in seeds]
     return np.asarray(rows, dtype=np.float64)

@@ -7,13 +7,12 @@ import re
 import numpy as np
 from matplotlib.figure import Figure
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.mnist.reporting.figures.style import stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 
-_ERRORS = METRICS[TEST_ERRORS]
 _MEMBER = re.compile(r"D800-noKD-member-\d+")
 _TOGETHER = "ensemble-mean-{average}"
 _DISTILLED = "D800-T20-of-mean-{average}"
@@ -40,7 +39,7 @@ def figure_ensemble(evidence: Evidence) -> Figure | None:
             for average, words in _AVERAGES.items()
         ]
     drawn = [
-        (label, [error for cell in cells for error in evidence.values(cell, _ERRORS).values()], colour)
+        (label, [error for cell in cells for error in evidence.values(cell, TEST_ERRORS).values()], colour)
         for label, cells, colour in rows
     ]
     drawn = [row for row in drawn if row[1]]

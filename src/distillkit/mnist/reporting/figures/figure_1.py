@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from distillkit.mnist.drawing import error_axis
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS, published_numbers
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.published import published_numbers
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS
 from distillkit.mnist.reporting.figures.style import curve_table, stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 from distillkit.workbench.statistics.summaries import summarise
+from distillkit.workbench.statistics.writing import mean_and_spread
 
 _Dashes = Literal["-"] | tuple[float, Sequence[float]]
 _LINES: tuple[tuple[str, str, str, _Dashes, str, str], ...] = (
@@ -112,7 +114,7 @@ def _dead(evidence: Evidence, cell: str) -> str:
 
 
 def _ours(evidence: Evidence, cell: str) -> str:
-    summary = summarise(list(evidence.values(cell, METRICS[TEST_ERRORS]).values()))
+    summary = summarise(list(evidence.values(cell, TEST_ERRORS).values()))
     if summary.sd is None:
         return f"{summary.mean:g} (one seed)"
-    return f"{summary.mean:.1f} ± {summary.sd:.1f} (n = {summary.n})"
+    return f"{mean_and_spread(summary.mean, summary.sd)} (n = {summary.n})"

@@ -14,13 +14,13 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import ColorType
 
 from distillkit.mnist.drawing import error_axis, mean_mark
-from distillkit.mnist.judging.evidence import METRICS, Evidence, student_of
-from distillkit.mnist.judging.published import TEST_ERRORS, figure_2_id, published_numbers
+from distillkit.mnist.judging.evidence import Evidence, student_of
+from distillkit.mnist.judging.published import figure_2_id, published_numbers
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.mnist.reporting.figures.style import curve_table, stamp, subtitle
 from distillkit.workbench.compare.figure_style import GREY, INK, RED, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 
-_ERRORS = METRICS[TEST_ERRORS]
 _HALF_WIDTH = 0.19
 _ASIDE = 0.35
 """The published number stands on the left of the dots, mean and sd on their right."""
@@ -134,7 +134,7 @@ def _by_temperature(
             dead = bool(run["never_predicted"])
             axes.plot(
                 place + offset,
-                max(1.0, _ERRORS.of(run)),
+                max(1.0, TEST_ERRORS.of(run)),
                 "o",
                 markersize=5.5,
                 markerfacecolor="white" if dead else colours[temperature],
@@ -142,7 +142,7 @@ def _by_temperature(
                 markeredgewidth=1.4 if dead else 0.5,
                 zorder=3,
             )
-        summary = summarise([_ERRORS.of(run) for run in runs.values()])
+        summary = summarise([TEST_ERRORS.of(run) for run in runs.values()])
         if summary.sd is not None:
             low = max(1.0, summary.mean - summary.sd)
             mean_mark(axes, place + _ASIDE, summary.mean, low, summary.mean + summary.sd)
@@ -186,7 +186,7 @@ def _scale(grid: object, evidence: Evidence, columns: Columns) -> None:
     table = np.asarray(grid, dtype=object)
     names = [name for cells in columns.values() for _, name in cells]
     curves = [curve_table(list(evidence.runs(name).values())).ravel() for name in ("teacher", *names)]
-    ends = [value for name in names for value in evidence.values(name, _ERRORS).values()]
+    ends = [value for name in names for value in evidence.values(name, TEST_ERRORS).values()]
     known = [_published(evidence, name) for name in names]
     seen = np.concatenate([*curves, np.asarray(ends)])
     error_axis(table[0, 0], list(seen))

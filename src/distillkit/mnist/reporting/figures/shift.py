@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from distillkit.mnist.drawing import error_axis
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import PUBLISHED_SHIFTS, TEST_ERRORS, published_numbers
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.published import PUBLISHED_SHIFTS, published_numbers
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.mnist.reporting.figures.style import stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, RED, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 
-_ERRORS = METRICS[TEST_ERRORS]
 _CHOSEN = {
     "test-tuned": (RED, "s", "best on the test set (tuned on it)"),
     "held-out": (BLUE, "o", "chosen on held-out training cases"),
@@ -77,11 +77,11 @@ def _draw(axes: Axes, evidence: Evidence, panel: _Panel) -> None:
         runs = evidence.runs(f"{panel.cell}-bias-{kind}")
         if runs:
             shift = summarise([run["correction"]["shift"] for run in runs.values()]).mean
-            after = summarise([_ERRORS.of(run) for run in runs.values()]).mean
+            after = summarise([TEST_ERRORS.of(run) for run in runs.values()]).mean
             axes.plot(shift, after, marker, color=colour, markersize=7, markeredgecolor="white", zorder=5)
     if not evidence.is_stand_in:
         number = published_numbers()[panel.published]
-        theirs = number.value / METRICS[number.unit].per_case
+        theirs = number.value / number.unit.per_case
         shift = PUBLISHED_SHIFTS[panel.published]
         axes.plot(shift, theirs, "x", color=INK, markersize=8, markeredgewidth=2, zorder=4)
         seen.append(np.asarray([theirs]))

@@ -11,13 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.mnist.reporting.figures.style import stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 
-_ERRORS = METRICS[TEST_ERRORS]
 _CLAIMED = "#F2E6C9"
 _SHOWN = (1, 2, 4, 10, 20, 50, 100)
 
@@ -60,11 +59,11 @@ def _panel(axes: Axes, evidence: Evidence, hidden: int, cells: dict[float, str])
         axes.axvspan(2.5, 4, color=_CLAIMED, zorder=0)
     elif hidden >= 300:
         axes.axvspan(8, high, color=_CLAIMED, zorder=0)
-    runs = [list(evidence.values(cell, _ERRORS).values()) for cell in cells.values()]
+    runs = [list(evidence.values(cell, TEST_ERRORS).values()) for cell in cells.values()]
     _band(axes, temperatures, runs, BLUE)
     for temperature, values in zip(temperatures, runs, strict=True):
         axes.plot([temperature] * len(values), values, ".", color=BLUE, alpha=0.35, markersize=4, zorder=2)
-    baseline = list(evidence.values(f"D{hidden}-noKD", _ERRORS).values())
+    baseline = list(evidence.values(f"D{hidden}-noKD", TEST_ERRORS).values())
     if baseline:
         ends = np.asarray([low, high])
         _band(axes, ends, [baseline, baseline], GREY)

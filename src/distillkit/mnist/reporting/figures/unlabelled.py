@@ -9,13 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from distillkit.mnist.drawing import error_axis
-from distillkit.mnist.judging.evidence import METRICS, Evidence
-from distillkit.mnist.judging.published import TEST_ERRORS
+from distillkit.mnist.judging.evidence import Evidence
+from distillkit.mnist.judging.units import TEST_ERRORS
 from distillkit.mnist.reporting.figures.style import stamp, subtitle
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, RED, new_figure
 from distillkit.workbench.statistics.summaries import summarise
 
-_ERRORS = METRICS[TEST_ERRORS]
 _POOL = re.compile(r"D800-T20-(training|fonts|noise)-(\d+)")
 _KINDS = {
     "training": (BLUE, "o", "training images, without labels"),
@@ -51,7 +50,7 @@ def figure_unlabelled(evidence: Evidence) -> Figure | None:
         if not cells:
             continue
         numbers = [number for number, _ in cells]
-        runs = [list(evidence.values(name, _ERRORS).values()) for _, name in cells]
+        runs = [list(evidence.values(name, TEST_ERRORS).values()) for _, name in cells]
         found_here = [summarise(values) for values in runs]
         means = [one.mean for one in found_here]
         axes.plot(numbers, means, color=colour, marker=marker, linewidth=1.8, label=label, zorder=3)
@@ -61,7 +60,7 @@ def figure_unlabelled(evidence: Evidence) -> Figure | None:
             axes.fill_between(numbers, lower, upper, color=colour, alpha=0.16, linewidth=0, zorder=1)
         seen += [error for values in runs for error in values]
     for cell, (label, colour) in _LINES.items():
-        if values := list(evidence.values(cell, _ERRORS).values()):
+        if values := list(evidence.values(cell, TEST_ERRORS).values()):
             axes.axhline(summarise(values).mean, color=colour, linestyle=(0, (4, 2)), label=label, zorder=2)
             seen += values
     axes.set_xscale("log")

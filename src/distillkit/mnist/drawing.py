@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from distillkit.workbench.compare.figure_style import INK, RED, figure_style, image
 from distillkit.workbench.results.atomic import write_atomically
 
-_KINDS = ("png", "svg")
+FIGURE_KINDS = ("png", "svg")
 
 
 def write_figure(folder: Path, name: str, draw: Callable[[], Figure | None]) -> bool:
@@ -30,7 +30,7 @@ def write_figure(folder: Path, name: str, draw: Callable[[], Figure | None]) -> 
     """
     with figure_style():
         figure = draw()
-        for kind in _KINDS:
+        for kind in FIGURE_KINDS:
             file = folder / "figures" / f"{name}.{kind}"
             if figure is None:
                 file.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from distillkit.mnist.jobs.job import run_job
 from distillkit.mnist.jobs.run_ids import Identities
 from distillkit.mnist.plan import chosen_experiments, experiments_of, quick_stages, reproduction_stages
 from distillkit.mnist.protocols.protocol import Protocol
+from distillkit.mnist.reporting.report import OUTPUTS
 from distillkit.workbench import SETTINGS, ResultStore, read_settings
 
 QUICK_EPOCHS = 3
@@ -70,7 +71,9 @@ def reproduce(
     def further(seed: int, identities: Identities) -> list[ExperimentUnit]:
         return [ExperimentUnit(name, protocol, seed, identities, context) for name in names]
 
-    with ResultStore(folder, settings, may_differ=("seeds", "only"), overwrite=overwrite) as store:
+    with ResultStore(
+        folder, settings, may_differ=("seeds", "only"), overwrite=overwrite, outputs=OUTPUTS
+    ) as store:
         return run_job(
             lambda seed: teacher_cell(protocol, seed, dropout=True),
             stages_of,

@@ -108,6 +108,17 @@ def test_overwrite_throws_away_what_distillkit_made_and_nothing_else(tmp_path: P
     assert (tmp_path / "note.txt").read_text() == "mine"
 
 
+def test_overwrite_throws_away_what_was_computed_from_the_results(tmp_path: Path) -> None:
+    """Whoever opens the folder names these files; a figure that is not among them stays."""
+    filled(tmp_path)
+    (tmp_path / "figures").mkdir()
+    for name in ("temperature.svg", "mine.svg"):
+        (tmp_path / "figures" / name).write_text("drawn")
+    outputs = ("ledger.json", "figures/temperature.svg")
+    with ResultStore(tmp_path, {**SETTINGS, "widths": [5]}, overwrite=True, outputs=outputs):
+        assert [file.name for file in (tmp_path / "figures").iterdir()] == ["mine.svg"]
+
+
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     """A second command in the same folder is refused while the first runs, and not after."""
     with (

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillkit.mnist.experiments.figures import write_experiment_figures
+from distillkit.mnist.drawing import FIGURE_KINDS
+from distillkit.mnist.experiments.figures import FIGURES, write_experiment_figures
 from distillkit.mnist.judging.commands import command_of
 from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.ledger import build_ledger
@@ -48,6 +49,14 @@ CAPTIONS = {
     "ensemble": "Test errors of ten nets, of all ten together, and of one net distilled from them.",
 }
 """Of the figures that are made from runs, by name."""
+
+
+OUTPUTS = (
+    "ledger.json",
+    REPORT,
+    *(f"figures/{name}.{kind}" for name in (*CAPTIONS, *FIGURES) for kind in FIGURE_KINDS),
+)
+"""Names of all files that are computed from results, whatever the protocol."""
 
 
 def write_report(folder: Path, evidence: Evidence, ledger: Ledger, *, figures: Sequence[str] = ()) -> Path:

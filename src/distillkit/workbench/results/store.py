@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.errors import ConfigurationError
-from distillkit.workbench.results.atomic import write_atomically, write_json
+from distillkit.workbench.results.atomic import MANIFEST_NAME, write_atomically, write_json
 from distillkit.workbench.results.lines import append_line, cut_torn_line, read_lines
 from distillkit.workbench.results.only_writer import only_writer
 
@@ -43,6 +43,7 @@ class ResultStore:
         settings: What the folder is for. A folder made for other settings is refused.
         may_differ: Names of settings that another call may change, such as the number of seeds.
         overwrite: Throw away what is there.
+        outputs: Names of files below the folder that are computed from results, and go with them.
 
     Raises:
         ConfigurationError: The folder cannot be written, is in use, holds other files, or was made for
@@ -56,9 +57,11 @@ class ResultStore:
         *,
         may_differ: tuple[str, ...] = (),
         overwrite: bool = False,
+        outputs: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self._settings, self._may_differ, self._overwrite = dict(settings), may_differ, overwrite
+        self._outputs = tuple(outputs)
         self._held = ExitStack()
         self._results: dict[str, dict[str, Any]] = {}
         self._experiments: dict[str, dict[str, Any]] = {}
@@ -138,7 +141,7 @@ class ResultStore:
     def _open(self) -> None:
         settings_file = self.folder / SETTINGS
         if self._overwrite and settings_file.exists():
-            _clear(self.folder)
+            _clear(self.folder, self._outputs)
         if settings_file.exists():
             self._refuse_other_settings(read_settings(self.folder))
         elif any((self.folder / lines).exists() for lines in (RESULTS, EXPERIMENTS)):
@@ -209,10 +212,10 @@ def read_experiments(folder: Path) -> list[dict[str, Any]]:
     return read_lines(folder / EXPERIMENTS)
 
 
-def _clear(folder: Path) -> None:
-    """Delete what distillkit makes, and nothing else that may lie there."""
-    for pattern in ("results.jsonl", "experiments.jsonl", "ledger.json", "report.md", "MANIFEST.json",
-                    "predictions/*.npy", "predictions/*.npz", "teachers/*.safetensors", "figures/figure-*",
-                    "settings.json"):  # fmt: skip
-        for file in folder.glob(pattern):
-            file.unlink()
+def _clear(folder: Path, outputs: Sequence[str]) -> None:
+    """Delete results and predictions, and what was computed from them; nothing else that may lie there."""
+    patterns = ("predictions/*.npy", "predictions/*.npz", "teachers/*.safetensors")
+    for name in (RESULTS, EXPERIMENTS, SETTINGS, MANIFEST_NAME, *outputs):
+        (folder / name).unlink(missing_ok=True)
+    for file in (file for pattern in patterns for file in folder.glob(pattern)):
+        file.unlink()

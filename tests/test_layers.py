@@ -52,7 +52,7 @@ SAME_LAYER = {
 }
 """Which part may import which other part of its own layer; no loss a transfer set, or the reverse."""
 
-ENGINE_KNOWS = {"distillkit.losses": {"Loss"}, "distillkit.transfer_sets": {"Full", "TransferSet"}}
+ENGINE_KNOWS = {"distillkit.losses": {"Loss", "Needs"}, "distillkit.transfer_sets": {"Full", "TransferSet"}}
 """The engine knows the roots of the policies, and `Full` as the default; no concrete policy."""
 
 PUBLIC = {

@@ -32,7 +32,7 @@ INTENDED = {
         "similarity_distance", "standardize_logits", "swap_wrong_predictions",
         "target_enhanced_cross_entropy", "top_k_kl", "virtual_teacher", "weighted_soft_labels",
     ],
-    "distillkit.losses": ["FeatureLoss", "Loss", "hinton"],
+    "distillkit.losses": ["DistanceLoss", "FeatureLoss", "Loss", "Needs", "hinton"],
     "distillkit.metrics": [
         "CalibrationBin", "Evaluation", "calibration_bins", "errors_by_class", "evaluate_logits",
         "expected_calibration_error", "negative_log_likelihood", "never_predicted", "shared_errors",

@@ -10,7 +10,18 @@ from pydantic import Field
 
 from distillkit import testing
 from distillkit.errors import ConfigurationError
-from distillkit.losses import DIST, DKD, SP, FeatureLoss, FitNet, HardLabels, LogitMatching, Loss, hinton
+from distillkit.losses import (
+    DIST,
+    DKD,
+    SP,
+    FeatureLoss,
+    FitNet,
+    HardLabels,
+    LogitMatching,
+    Loss,
+    Needs,
+    hinton,
+)
 from distillkit.testing import check_loss, checks_for, examples_of
 
 
@@ -42,10 +53,9 @@ def wrong() -> type[Loss]:
         kind: Literal["wrong_for_a_test"] = "wrong_for_a_test"
         how: str
 
-        @property
-        def is_mean_over_examples(self) -> bool:
+        def needs(self) -> Needs:
             """A lie, in one case."""
-            return self.how != "says that it is no mean"
+            return Needs(whole_batch=self.how == "says that it is no mean")
 
         @property
         def gradient_is_of_the_value(self) -> bool:

@@ -54,7 +54,7 @@ class Outputs:
     adapters: nn.Module | None = None
     """What the loss learns itself, made by its `adapters`; the student's side alone has it."""
     examples: Examples | None = None
-    """Which examples these are, where the loss `needs_examples`; the student's side alone has it."""
+    """Which examples these are, where the loss `needs()` them; the student's side alone has it."""
 
 
 class LossFn(Protocol):

@@ -107,11 +107,17 @@ EVERY = [loss for kind in (exported() | installed()).values() for loss in exampl
 ON_LOGITS: dict[str, list[Loss]] = {}
 """Those that look at no layers, by kind."""
 for one in [*EVERY, *VARIANTS]:
-    if not one.student_layers:
+    if not one.needs().student_layers:
         ON_LOGITS.setdefault(one.kind_name(), []).append(one)
 STACKED = {
     kind: stacked
     for kind, examples in ON_LOGITS.items()
-    if (stacked := [one for one in examples if not (one.learns or one.schedules() or one.teacher_layers)])
+    if (
+        stacked := [
+            one
+            for one in examples
+            if not (one.needs().learns or one.schedules() or one.needs().teacher_layers)
+        ]
+    )
 }
 """Those that a stack can train: no layers, no adapters, no schedules."""

@@ -118,9 +118,9 @@ def test_what_changes_the_teacher_goes_inside() -> None:
 
 def test_it_promises_what_the_loss_inside_does() -> None:
     """Means, names of contributions, and the layers of both."""
-    assert BestOf().is_mean_over_examples
-    assert not BestOf(loss=DIST()).is_mean_over_examples
-    assert BestOf(loss=AT(layers={"a": "members.0.x"})).teacher_layers == (VOICES, "members.0.x")
+    assert not BestOf().needs().whole_batch
+    assert BestOf(loss=DIST()).needs().whole_batch
+    assert BestOf(loss=AT(layers={"a": "members.0.x"})).needs().teacher_layers == (VOICES, "members.0.x")
     loss = BestOf(loss=losses.hinton(temperature=2, hard_label_weight=0.1))
     parts = loss.contributions(student=Outputs(STUDENT), teacher=outputs(), labels=LABELS)
     assert list(parts) == ["soft", "hard"]

@@ -81,8 +81,8 @@ def test_contributions_and_properties_are_those_of_the_loss_inside() -> None:
     loss = CorrectedTeacher(loss=losses.hinton(temperature=2, hard_label_weight=0.1))
     parts = loss.contributions(student=Outputs(STUDENT), teacher=Outputs(TEACHER), labels=LABELS)
     assert list(parts) == ["soft", "hard"]
-    assert CorrectedTeacher().is_mean_over_examples
-    assert not CorrectedTeacher(loss=DIST()).is_mean_over_examples
+    assert not CorrectedTeacher().needs().whole_batch
+    assert CorrectedTeacher(loss=DIST()).needs().whole_batch
     assert CorrectedTeacher().gradient_is_of_the_value
     assert not CorrectedTeacher(loss=WSLD()).gradient_is_of_the_value
 

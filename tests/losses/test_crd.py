@@ -249,8 +249,8 @@ def test_in_sums_and_around(sides: tuple[Outputs, Outputs]) -> None:
     """What stands around it asks for the examples, and hands on what is to be remembered."""
     loss = CRD(layers=LAYERS, dimensions=6)
     whole = WeightedSum(terms={"hard": HardLabels(), "crd": CorrectedTeacher(loss=loss)})
-    assert whole.needs_examples
-    assert not WeightedSum(terms={"hard": HardLabels()}).needs_examples
+    assert whole.needs().examples
+    assert not WeightedSum(terms={"hard": HardLabels()}).needs().examples
     student, teacher = sides
     adapters = whole.adapters(student=student, teacher=teacher)
     assert adapters is not None

@@ -125,6 +125,6 @@ def test_what_it_needs() -> None:
         value(DIST(), STUDENT, TEACHER[:, :1])
     with pytest.raises(ConfigurationError, match=r"^temperature: "):
         DIST(temperature=0)
-    assert not DIST().is_mean_over_examples
+    assert DIST().needs().whole_batch
     with pytest.raises(TypeError, match="positional"):
         relation_distance(STUDENT, TEACHER)  # type: ignore[misc, call-arg]

@@ -104,4 +104,4 @@ def test_what_it_needs() -> None:
         MLKD()(student=Outputs(STUDENT), teacher=None, labels=None)
     with pytest.raises(ConfigurationError, match="one shape"):
         value(STUDENT, TEACHER[:, :1], 1.0)
-    assert not MLKD().is_mean_over_examples
+    assert MLKD().needs().whole_batch

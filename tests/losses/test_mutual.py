@@ -57,9 +57,9 @@ def test_gradient_of_each_is_that_of_its_own_loss() -> None:
 def test_what_it_says_of_itself() -> None:
     """The peers are held fixed; it is a mean over examples where the loss inside is."""
     assert not Mutual().gradient_is_of_the_value
-    assert Mutual().is_mean_over_examples
-    assert Mutual().student_layers == (VOICES,)
-    assert not Mutual().learns
+    assert not Mutual().needs().whole_batch
+    assert Mutual().needs().student_layers == (VOICES,)
+    assert not Mutual().needs().learns
 
 
 def test_schedules_inside_are_found() -> None:

@@ -89,8 +89,8 @@ def test_contributions_and_properties_are_those_of_the_loss_inside() -> None:
     loss = Standardized(loss=losses.hinton(temperature=2, hard_label_weight=0.1))
     parts = loss.contributions(student=Outputs(STUDENT), teacher=Outputs(TEACHER), labels=LABELS)
     assert list(parts) == ["soft", "hard"]
-    assert Standardized().is_mean_over_examples
-    assert not Standardized(loss=DIST()).is_mean_over_examples
+    assert not Standardized().needs().whole_batch
+    assert Standardized(loss=DIST()).needs().whole_batch
     assert Standardized().gradient_is_of_the_value
     assert not Standardized(loss=WSLD()).gradient_is_of_the_value
 

@@ -9,6 +9,7 @@ from distillkit.losses.corrected_teacher import CorrectedTeacher as CorrectedTea
 from distillkit.losses.crd import CRD as CRD
 from distillkit.losses.ctkd import CTKD as CTKD
 from distillkit.losses.dist import DIST as DIST
+from distillkit.losses.distance_loss import DistanceLoss as DistanceLoss
 from distillkit.losses.dkd import DKD as DKD
 from distillkit.losses.feature_loss import FeatureLoss as FeatureLoss
 from distillkit.losses.fitnet import FitNet as FitNet
@@ -19,6 +20,7 @@ from distillkit.losses.ickd import ICKD as ICKD
 from distillkit.losses.logit_matching import LogitMatching as LogitMatching
 from distillkit.losses.mlkd import MLKD as MLKD
 from distillkit.losses.mutual import Mutual as Mutual
+from distillkit.losses.needs import Needs as Needs
 from distillkit.losses.nkd import NKD as NKD
 from distillkit.losses.nst import NST as NST
 from distillkit.losses.ofa import OFA as OFA

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from distillkit.errors import ConfigurationError
 from distillkit.layer_names import VOICES
 from distillkit.losses.base import Loss
+from distillkit.losses.needs import Needs
 from distillkit.typing import Labels, Outputs
 
 
@@ -23,42 +24,21 @@ class Around(Loss):
 
     @model_validator(mode="after")
     def _members_are_asked_outside(self) -> Self:
-        if VOICES in self.loss.teacher_layers:
+        if VOICES in self.loss.needs().teacher_layers:
             raise ConfigurationError(
                 f"{type(self).__name__} changes what the teacher says, and the loss inside asks each member "
                 f"of an Ensemble anew: put {type(self).__name__} inside, as in BestOf(loss=...)."
             )
         return self
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """As the loss inside."""
-        return self.loss.is_mean_over_examples
+    def needs(self) -> Needs:
+        """Return what the loss inside needs."""
+        return self.loss.needs()
 
     @property
     def gradient_is_of_the_value(self) -> bool:
         """As the loss inside."""
         return self.loss.gradient_is_of_the_value
-
-    @property
-    def student_layers(self) -> tuple[str, ...]:
-        """Those of the loss inside."""
-        return self.loss.student_layers
-
-    @property
-    def teacher_layers(self) -> tuple[str, ...]:
-        """Those of the loss inside."""
-        return self.loss.teacher_layers
-
-    @property
-    def learns(self) -> bool:
-        """As the loss inside."""
-        return self.loss.learns
-
-    @property
-    def needs_examples(self) -> bool:
-        """As the loss inside."""
-        return self.loss.needs_examples
 
     @abstractmethod
     def seen(

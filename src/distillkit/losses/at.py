@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from distillkit.functional import attention_distance
-from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs
+from distillkit.losses.distance_loss import DistanceLoss
 
 
-class AT(FeatureLoss):
+class AT(DistanceLoss):
     """Mean squared distance of both sides' attention maps, each at length 1, summed over the pairs of layers.
 
     A layer's attention is the sum over its channels of their squares, a map; the formula is at
@@ -33,8 +31,6 @@ class AT(FeatureLoss):
 
     kind: Literal["at"] = "at"
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        return torch.stack(
-            [attention_distance(student=one, teacher=other) for one, other in self.pairs(student, teacher)]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of both sides' attention."""
+        return attention_distance(student=student, teacher=teacher)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
+from distillkit.losses.needs import Needs
 from distillkit.policy import Policy
 from distillkit.schedules import Schedule
 from distillkit.typing import Examples, Labels, Logits, Outputs
@@ -46,27 +47,12 @@ class Loss(Policy):
         """The loss by named contributions, scalars that add up to it; by default one, of the kind's name."""
         return {self.kind_name(): self(student=student, teacher=teacher, labels=labels)}
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """Whether the loss of a batch is the mean of those of its examples, each a batch of one.
+    def needs(self) -> Needs:
+        """Return what it needs of the training; by default that it learns, where its class has `adapters`.
 
-        False for one that relates the examples of a batch: its value and its gradient depend on the batch
-        size, and neither batches nor gradients of parts of a batch may be averaged in its place.
+        A class that needs more says so with `dataclasses.replace(super().needs(), whole_batch=True)`.
         """
-        return True
-
-    @property
-    def student_layers(self) -> tuple[str, ...]:
-        """The student's layers that it looks at, by module name or pattern; by default none.
-
-        What these give in the forward pass is in `student.features`.
-        """
-        return ()
-
-    @property
-    def teacher_layers(self) -> tuple[str, ...]:
-        """The teacher's layers that it looks at; as `student_layers`."""
-        return ()
+        return Needs(learns=type(self).adapters is not Loss.adapters)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """What it learns itself, such as a regressor, made to fit what both sides say of a batch.
@@ -76,14 +62,6 @@ class Loss(Policy):
         """
         return None
 
-    @property
-    def needs_examples(self) -> bool:
-        """Whether it needs to know which examples a batch holds; by default not.
-
-        They are in `student.examples` then, also where `adapters` sees it.
-        """
-        return False
-
     def remember(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> None:
         """Note down, in what `adapters` made, a batch that was learnt from; by default nothing.
 
@@ -91,11 +69,6 @@ class Loss(Policy):
         the loss learns something. The loss itself changes nothing when it is called.
         """
         return
-
-    @property
-    def learns(self) -> bool:
-        """Whether it may learn something itself; by default, where its class says what by `adapters`."""
-        return type(self).adapters is not Loss.adapters
 
     @property
     def gradient_is_of_the_value(self) -> bool:
@@ -143,7 +116,7 @@ class Loss(Policy):
         """
         if student.examples is None:
             raise ConfigurationError(
-                f"{type(self).__name__} needs to know which examples a batch holds, and nobody says: train "
+                f"{type(self).__name__} needs to know which examples a batch holds, and was not told: train "
                 "by Distiller.fit(), or give the numbers to Outputs(..., examples=...)."
             )
         return student.examples

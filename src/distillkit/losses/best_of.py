@@ -9,6 +9,7 @@ from distillkit.functional import best_member
 from distillkit.layer_names import VOICES, no_such_layer
 from distillkit.losses.around import Around
 from distillkit.losses.base import Loss
+from distillkit.losses.needs import Needs
 from distillkit.losses.soft_targets import SoftTargets
 from distillkit.typing import Labels, Outputs
 
@@ -33,10 +34,9 @@ class BestOf(Around):
     loss: Loss = SoftTargets(temperature=4.0)
     """The loss that sees the best member's logits."""
 
-    @property
-    def teacher_layers(self) -> tuple[str, ...]:
-        """What each member says, and the layers of the loss inside."""
-        return (VOICES, *self.loss.teacher_layers)
+    def needs(self) -> Needs:
+        """Return that it looks at what each member says, and what the loss inside needs."""
+        return Needs(teacher_layers=(VOICES,)) | self.loss.needs()
 
     def seen(
         self, student: Outputs, teacher: Outputs | None, labels: Labels | None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from distillkit.functional import correlation_distance
-from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs
+from distillkit.losses.distance_loss import DistanceLoss
+from distillkit.losses.needs import Needs
 
 
-class CC(FeatureLoss):
+class CC(DistanceLoss):
     """Squared distance of both sides' correlations between examples, summed over the pairs of layers.
 
     ‖C_S − C_T‖² / batch², with C the Gaussian kernel of the features at length 1, by its Taylor series; the
@@ -41,16 +41,10 @@ class CC(FeatureLoss):
     order: int = Field(default=2, ge=1)
     """Of the Taylor series, ≥ 1."""
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: it relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        return torch.stack(
-            [
-                correlation_distance(student=one, teacher=other, gamma=self.gamma, order=self.order)
-                for one, other in self.pairs(student, teacher)
-            ]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of both sides' correlations between examples."""
+        return correlation_distance(student=student, teacher=teacher, gamma=self.gamma, order=self.order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -15,6 +16,7 @@ from distillkit.functional._draw_negatives import draw_negatives
 from distillkit.functional._random_directions import log_mean_exp_cosine
 from distillkit.losses.embedding_banks import EmbeddingBanks
 from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.losses.needs import Needs
 from distillkit.typing import Labels, Outputs
 
 
@@ -64,10 +66,9 @@ class CRD(FeatureLoss):
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Which negatives: another seed draws others."""
 
-    @property
-    def needs_examples(self) -> bool:
-        """It does: each has its row."""
-        return True
+    def needs(self) -> Needs:
+        """Return that it needs the examples' numbers, each of which has its row, beside the rest."""
+        return replace(super().needs(), examples=True)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """The maps of both sides and the banks."""

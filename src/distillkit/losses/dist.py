@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor
 
 from distillkit.functional import relation_distance
 from distillkit.losses.base import Loss
+from distillkit.losses.needs import Needs
 from distillkit.schedules import Temperature, Weight
 from distillkit.typing import Labels, Outputs
 
@@ -41,10 +43,9 @@ class DIST(Loss):
     intra_class_weight: Weight = 2.0
     """γ ≥ 0 of the relation of a class's examples."""
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: it relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `labels` are not looked at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import Field
 from torch import Tensor
@@ -11,13 +12,15 @@ from distillkit.errors import ConfigurationError
 from distillkit.functional._features import refuse_no_maps
 from distillkit.layer_names import layers_like, no_such_layer
 from distillkit.losses.base import Loss
+from distillkit.losses.needs import Needs
 from distillkit.typing import Outputs
 
 
 class FeatureLoss(Loss):
-    """What compares layers of the student with layers of the teacher.
+    """A loss that compares layers of the student with layers of the teacher.
 
-    A new one is a class with a `kind` and a `__call__`, which asks `pairs` for what the layers gave.
+    A sum over pairs of layers is a `DistanceLoss`. Any other is a class with a `kind` and a `__call__`, which
+    asks `pairs` for what the layers gave.
 
     Example:
         >>> from typing import Literal
@@ -35,15 +38,13 @@ class FeatureLoss(Loss):
     )
     """Module names, student's layer to teacher's; patterns as `layer*` pair what they find, in order."""
 
-    @property
-    def student_layers(self) -> tuple[str, ...]:
-        """The student's side of `layers`."""
-        return tuple(self.layers)
-
-    @property
-    def teacher_layers(self) -> tuple[str, ...]:
-        """The teacher's side of `layers`."""
-        return tuple(self.layers.values())
+    def needs(self) -> Needs:
+        """Return that it looks at both sides of `layers`, beside the rest."""
+        return replace(
+            super().needs(),
+            student_layers=tuple(self.layers),
+            teacher_layers=tuple(self.layers.values()),
+        )
 
     def pairs(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
         """What the layers gave, the student's beside the teacher's, each `[batch, ...]`.
@@ -52,7 +53,7 @@ class FeatureLoss(Loss):
             ConfigurationError: There is no teacher, or a layer or its counterpart is missing.
         """
         taught = self.teachers(teacher).features
-        found = []
+        pairs = []
         for of_student, of_teacher in self.layers.items():
             left = _names(of_student, student.features, "The student")
             right = _names(of_teacher, taught, "The teacher")
@@ -60,10 +61,10 @@ class FeatureLoss(Loss):
                 raise ConfigurationError(
                     f"Layers are paired in order, and {of_student!r} are {len(left)} of the student "
                     f"({', '.join(left)}), {of_teacher!r} {len(right)} of the teacher ({', '.join(right)}): "
-                    "name them one by one, and one that is to meet several in a loss for each."
+                    "list the pairs one by one, and use a second loss for a layer that is in two pairs."
                 )
-            found += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
-        return found
+            pairs += [(student.features[one], taught[other]) for one, other in zip(left, right, strict=True)]
+        return pairs
 
     def pairs_of_maps(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
         """`pairs`, of which each side is `[batch, channels, height, width]`.
@@ -71,10 +72,10 @@ class FeatureLoss(Loss):
         Raises:
             ConfigurationError: As `pairs`; or some are no maps.
         """
-        found = self.pairs(student, teacher)
-        for one, other in found:
+        pairs = self.pairs(student, teacher)
+        for one, other in pairs:
             refuse_no_maps(one, other)
-        return found
+        return pairs
 
 
 def _names(pattern: str, features: Mapping[str, object], who: str) -> list[str]:

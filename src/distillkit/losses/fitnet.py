@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from distillkit.functional import hint_regression
-from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.losses.distance_loss import DistanceLoss
 from distillkit.losses.regressors import of_one_size, regressor
-from distillkit.typing import Labels, Outputs
+from distillkit.typing import Outputs
 
 
-class FitNet(FeatureLoss):
+class FitNet(DistanceLoss):
     """Half the mean squared distance of the teacher's features from a regression on the student's.
 
     ‖u − r(v)‖² / 2 over the number of features, summed over the pairs of layers; v is the student's, u the
@@ -40,12 +39,7 @@ class FitNet(FeatureLoss):
             [regressor(one.shape, other.shape) for one, other in self.pairs(student, teacher)]
         )
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        pairs = [of_one_size(*pair) for pair in self.pairs(student, teacher)]
-        return torch.stack(
-            [
-                hint_regression(student=regress(one), teacher=other)
-                for regress, (one, other) in zip(self.learnt(student).children(), pairs, strict=True)
-            ]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of the regressed student from the teacher."""
+        student, teacher = of_one_size(student, teacher)
+        return hint_regression(student=adapter(student), teacher=teacher)

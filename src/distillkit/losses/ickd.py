@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from distillkit.functional import channel_correlation_distance
-from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.losses.distance_loss import DistanceLoss
 from distillkit.losses.regressors import regressor
-from distillkit.typing import Labels, Outputs
+from distillkit.typing import Outputs
 
 
-class ICKD(FeatureLoss):
+class ICKD(DistanceLoss):
     """Mean squared distance of both sides' correlations between channels, summed over the pairs of layers.
 
     G is the products of the channels' maps, a matrix of channels by channels for each example, its rows at
@@ -45,12 +44,12 @@ class ICKD(FeatureLoss):
             [nn.Identity() if one[1] == other[1] else regressor(one, other) for one, other in shapes]
         )
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        pairs = self.pairs(student, teacher)
-        if any(one.shape[1] != other.shape[1] for one, other in pairs):
-            adapters = self.learnt(student).children()
-            pairs = [(adapt(one), other) for adapt, (one, other) in zip(adapters, pairs, strict=True)]
-        return torch.stack(
-            [channel_correlation_distance(student=one, teacher=other) for one, other in pairs]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of both sides' correlations between channels."""
+        if student.shape[1] != teacher.shape[1] and adapter is not None:
+            student = adapter(student)
+        return channel_correlation_distance(student=student, teacher=teacher)
+
+    def learns_between(self, pairs: list[tuple[Tensor, Tensor]]) -> bool:
+        """Whether any pair differs in its channels."""
+        return any(one.shape[1] != other.shape[1] for one, other in pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from distillkit.functional import multi_level_kd
 from distillkit.losses.base import Loss
+from distillkit.losses.needs import Needs
 from distillkit.schedules import Temperature
 from distillkit.typing import Labels, Outputs
 
@@ -37,10 +39,9 @@ class MLKD(Loss):
     temperatures: tuple[Temperature, ...] = Field(default=(2.0, 3.0, 4.0, 5.0, 6.0), min_length=1)
     """Each T > 0; the loss is the sum over them."""
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: it relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `labels` are not looked at."""

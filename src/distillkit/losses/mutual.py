@@ -13,6 +13,7 @@ from distillkit.errors import ConfigurationError
 from distillkit.layer_names import VOICES, no_such_layer
 from distillkit.losses.base import Loss
 from distillkit.losses.hard_labels import HardLabels
+from distillkit.losses.needs import Needs
 from distillkit.losses.soft_targets import SoftTargets
 from distillkit.losses.weighted_sum import WeightedSum
 from distillkit.typing import Labels, Outputs
@@ -47,27 +48,17 @@ class Mutual(Loss):
 
     @model_validator(mode="after")
     def _the_loss_looks_at_logits(self) -> Self:
-        if self.loss.student_layers or self.loss.teacher_layers or self.loss.learns:
+        needs = self.loss.needs()
+        if needs.looks or needs.learns:
             raise ConfigurationError(
                 f"Students learn from one another's logits, and {type(self.loss).__name__} looks at layers "
                 "or learns something itself: use a loss on logits."
             )
         return self
 
-    @property
-    def student_layers(self) -> tuple[str, ...]:
-        """What each member of an `Ensemble` says."""
-        return (VOICES,)
-
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """As the loss of each."""
-        return self.loss.is_mean_over_examples
-
-    @property
-    def needs_examples(self) -> bool:
-        """As the loss of each."""
-        return self.loss.needs_examples
+    def needs(self) -> Needs:
+        """Return that it looks at what each student says, and what the loss of each needs."""
+        return replace(self.loss.needs(), student_layers=(VOICES,))
 
     @property
     def gradient_is_of_the_value(self) -> bool:

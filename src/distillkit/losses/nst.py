@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from distillkit.functional import selectivity_distance
-from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs
+from distillkit.losses.distance_loss import DistanceLoss
 
 
-class NST(FeatureLoss):
+class NST(DistanceLoss):
     """Squared maximum mean discrepancy of both sides' channel patterns, summed over the pairs of layers.
 
     Each channel's map at length 1 is one of a sample; the samples' distance is that of the kernel ⟨x, y⟩²;
@@ -31,8 +29,6 @@ class NST(FeatureLoss):
 
     kind: Literal["nst"] = "nst"
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        return torch.stack(
-            [selectivity_distance(student=one, teacher=other) for one, other in self.pairs(student, teacher)]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of both sides' channel patterns."""
+        return selectivity_distance(student=student, teacher=teacher)

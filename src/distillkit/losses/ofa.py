@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from distillkit.errors import ConfigurationError
 from distillkit.functional import target_enhanced_cross_entropy
 from distillkit.layer_names import layers_like, no_such_layer
 from distillkit.losses.base import Loss
+from distillkit.losses.needs import Needs
 from distillkit.typing import Labels, Outputs
 
 
@@ -51,15 +53,9 @@ class OFA(Loss):
     gamma: NonNegativeFloat = 1.0
     """γ ≥ 0; larger sharpens on what the teacher has right."""
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: batch normalisation relates the examples of a batch."""
-        return False
-
-    @property
-    def student_layers(self) -> tuple[str, ...]:
-        """Those that get an exit."""
-        return self.layers
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, by batch normalisation, beside the rest."""
+        return replace(super().needs(), whole_batch=True, student_layers=self.layers)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """An exit for each layer.

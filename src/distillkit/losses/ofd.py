@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from distillkit.functional import margin_distance
-from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs
+from distillkit.losses.distance_loss import DistanceLoss
+from distillkit.losses.needs import Needs
+from distillkit.typing import Outputs
 
 
-class OFD(FeatureLoss):
+class OFD(DistanceLoss):
     """Squared distance of features before their ReLU, without what it takes away on both sides.
 
     The teacher's are cut off below at a margin, and where the student is below a target that is not above 0,
@@ -40,25 +42,19 @@ class OFD(FeatureLoss):
 
     kind: Literal["ofd"] = "ofd"
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: batch normalisation relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, by batch normalisation, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A connection for each pair."""
         pairs = self.pairs_of_maps(student, teacher)
         return nn.ModuleList([_Connection(one.shape[1], other.shape[1]) for one, other in pairs])
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        each = []
-        for connect, (one, other) in zip(
-            self.learnt(student).children(), self.pairs(student, teacher), strict=True
-        ):
-            connected, margin = connect(one, other)
-            each.append(margin_distance(student=connected, teacher=other, margin=margin))
-        return torch.stack(each).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of the student's maps, in the teacher's channels, from the teacher's."""
+        connected, margin = adapter(student, teacher)
+        return margin_distance(student=connected, teacher=teacher, margin=margin)
 
 
 class _Connection(nn.Module):

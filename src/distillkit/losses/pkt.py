@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from distillkit.functional import neighbour_divergence
-from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs
+from distillkit.losses.distance_loss import DistanceLoss
+from distillkit.losses.needs import Needs
 
 
-class PKT(FeatureLoss):
+class PKT(DistanceLoss):
     """Divergence of both sides' choices of neighbours among the examples, summed over the pairs of layers.
 
     The affinity of two examples is (1 + cosine) / 2; the formula is at `functional.neighbour_divergence`.
@@ -35,13 +35,10 @@ class PKT(FeatureLoss):
 
     kind: Literal["pkt"] = "pkt"
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: it relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        return torch.stack(
-            [neighbour_divergence(student=one, teacher=other) for one, other in self.pairs(student, teacher)]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the divergence of both sides' choices of neighbours."""
+        return neighbour_divergence(student=student, teacher=teacher)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from distillkit.functional import hierarchical_distance
 from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.losses.needs import Needs
 from distillkit.typing import Labels, Outputs
 
 _WIDEST = 512
@@ -40,10 +42,9 @@ class ReviewKD(FeatureLoss):
 
     kind: Literal["review_kd"] = "review_kd"
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: batch normalisation relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, by batch normalisation, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module:
         """A mixing for each pair, from shallow to deep."""

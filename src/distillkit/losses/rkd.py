@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from dataclasses import replace
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -10,12 +11,12 @@ from torch import Tensor
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional import relational_angle, relational_distance
-from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.losses.distance_loss import DistanceLoss
+from distillkit.losses.needs import Needs
 from distillkit.schedules import Weight
-from distillkit.typing import Labels, Outputs
 
 
-class RKD(FeatureLoss):
+class RKD(DistanceLoss):
     """Huber distance of both sides' distances and angles between examples, summed over the pairs of layers.
 
     λ_D · (distances between two examples, over their mean) + λ_A · (cosines of the angles that three examples
@@ -49,20 +50,15 @@ class RKD(FeatureLoss):
             raise ConfigurationError("Both weights of RKD are 0; give a part a weight above 0.")
         return self
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: it relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the weighted distances of both sides' distances and angles between examples."""
         parts = [(self.distance_weight, relational_distance), (self.angle_weight, relational_angle)]
         # schedules may make both 0 for a step
         counted = [(weight, part) for weight, part in parts if weight != 0] or parts[:1]
         return torch.stack(
-            [
-                weight * part(student=one, teacher=other)
-                for one, other in self.pairs(student, teacher)
-                for weight, part in counted
-            ]
+            [weight * part(student=student, teacher=teacher) for weight, part in counted]
         ).sum()

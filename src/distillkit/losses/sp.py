@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from distillkit.functional import similarity_distance
-from distillkit.losses.feature_loss import FeatureLoss
-from distillkit.typing import Labels, Outputs
+from distillkit.losses.distance_loss import DistanceLoss
+from distillkit.losses.needs import Needs
 
 
-class SP(FeatureLoss):
+class SP(DistanceLoss):
     """Squared distance of both sides' similarities between examples, summed over the pairs of layers.
 
     ‖G_T − G_S‖² / batch², with G the products of the examples' features, its rows at length 1; the formula is
@@ -32,13 +32,10 @@ class SP(FeatureLoss):
 
     kind: Literal["sp"] = "sp"
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """No: it relates the examples of a batch."""
-        return False
+    def needs(self) -> Needs:
+        """Return that it relates the examples of a batch, beside the rest."""
+        return replace(super().needs(), whole_batch=True)
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        return torch.stack(
-            [similarity_distance(student=one, teacher=other) for one, other in self.pairs(student, teacher)]
-        ).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the distance of both sides' similarities between examples."""
+        return similarity_distance(student=student, teacher=teacher)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Size, Tensor, nn
 
 from distillkit.functional import gaussian_likelihood
-from distillkit.losses.feature_loss import FeatureLoss
+from distillkit.losses.distance_loss import DistanceLoss
 from distillkit.losses.regressors import of_one_size, regressor
-from distillkit.typing import Labels, Outputs
+from distillkit.typing import Outputs
 
 _LEAST = 1e-5
 
 
-class VID(FeatureLoss):
+class VID(DistanceLoss):
     """How unlikely the teacher's features are under a Gaussian that is guessed from the student's.
 
     The mean of (log σ² + (t − μ(s))² / σ²) / 2, summed over the pairs of layers; the formula is at
@@ -47,14 +47,11 @@ class VID(FeatureLoss):
         pairs = self.pairs(student, teacher)
         return nn.ModuleList([_Guess(one.shape, other.shape, self.initial_variance) for one, other in pairs])
 
-    def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
-        """The loss of a batch; `labels` are not looked at."""
-        pairs = [of_one_size(*pair) for pair in self.pairs(student, teacher)]
-        found = []
-        for guess, (one, other) in zip(self.learnt(student).children(), pairs, strict=True):
-            mean, variance = guess(one)
-            found.append(gaussian_likelihood(mean=mean, variance=variance, teacher=other))
-        return torch.stack(found).sum()
+    def distance(self, student: Tensor, teacher: Tensor, adapter: Any) -> Tensor:
+        """Return the negative log-likelihood of the teacher's layer."""
+        student, teacher = of_one_size(student, teacher)
+        mean, variance = adapter(student)
+        return gaussian_likelihood(mean=mean, variance=variance, teacher=teacher)
 
 
 class _Guess(nn.Module):

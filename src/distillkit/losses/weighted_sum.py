@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from distillkit.errors import ConfigurationError
 from distillkit.losses.base import Loss
 from distillkit.losses.hard_labels import HardLabels
+from distillkit.losses.needs import Needs
 from distillkit.losses.soft_targets import SoftTargets
 from distillkit.schedules import Schedule, Weight
 from distillkit.typing import Labels, Outputs
@@ -56,35 +57,14 @@ class WeightedSum(Loss):
             raise ConfigurationError("All weights of a WeightedSum are 0; give a term a weight above 0.")
         return self
 
-    @property
-    def is_mean_over_examples(self) -> bool:
-        """Whether all terms of weight above 0 are."""
-        return all(term.is_mean_over_examples for term in self._counted().values())
+    def needs(self) -> Needs:
+        """Return what all terms of weight above 0 need."""
+        return Needs.of(term.needs() for term in self._counted().values())
 
     @property
     def gradient_is_of_the_value(self) -> bool:
         """Whether it is in all terms of weight above 0."""
         return all(term.gradient_is_of_the_value for term in self._counted().values())
-
-    @property
-    def learns(self) -> bool:
-        """Whether any term of weight above 0 does."""
-        return any(term.learns for term in self._counted().values())
-
-    @property
-    def needs_examples(self) -> bool:
-        """Whether any term of weight above 0 does."""
-        return any(term.needs_examples for term in self._counted().values())
-
-    @property
-    def student_layers(self) -> tuple[str, ...]:
-        """Those of all terms of weight above 0."""
-        return tuple(layer for term in self._counted().values() for layer in term.student_layers)
-
-    @property
-    def teacher_layers(self) -> tuple[str, ...]:
-        """Those of all terms of weight above 0."""
-        return tuple(layer for term in self._counted().values() for layer in term.teacher_layers)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
         """Those of all terms of weight above 0, in their order; an empty list of one that learns nothing."""

@@ -62,7 +62,7 @@ class Case:
 
 def looks_at_layers(loss: Loss) -> bool:
     """Whether it is a loss on features."""
-    return bool(loss.student_layers or _teacher_layers(loss))
+    return bool(loss.needs().student_layers or _teacher_layers(loss))
 
 
 def case_for(loss: Loss, *, size: int = 6) -> Case:
@@ -128,12 +128,12 @@ def value(loss: Loss, case: Case, adapters: nn.Module | None) -> Tensor:
 
 def said(loss: Loss, case: Case, adapters: nn.Module | None = None) -> Outputs:
     """The student's side of a case, as the Distiller gives it to a loss."""
-    return replace(case.student, adapters=adapters, examples=case.known() if loss.needs_examples else None)
+    return replace(case.student, adapters=adapters, examples=case.known() if loss.needs().examples else None)
 
 
 def taught(loss: Loss, case: Case) -> Outputs:
     """The teacher's side; a loss that asks each of several finds two, of which one says the contrary."""
-    if VOICES not in loss.teacher_layers:
+    if VOICES not in loss.needs().teacher_layers:
         return case.teacher
     answer = case.teacher.logits
     voices = torch.stack([-answer, answer], dim=1)
@@ -161,11 +161,13 @@ def layer_names(patterns: Sequence[str]) -> list[str]:
 
 def paired_names(loss: Loss) -> tuple[list[str], list[str]]:
     """The layers of the student and, in the same order, of the teacher; one of a side not looked at."""
-    return layer_names(loss.student_layers) or ["unseen"], layer_names(_teacher_layers(loss)) or ["unseen"]
+    return layer_names(loss.needs().student_layers) or ["unseen"], layer_names(_teacher_layers(loss)) or [
+        "unseen"
+    ]
 
 
 def _teacher_layers(loss: Loss) -> list[str]:
-    return [layer for layer in loss.teacher_layers if layer != VOICES]
+    return [layer for layer in loss.needs().teacher_layers if layer != VOICES]
 
 
 def _takes(loss: Loss, case: Case) -> bool:

@@ -58,14 +58,14 @@ def check_loss(loss: Loss) -> None:
     """Hold a loss to all that every loss of distillkit promises.
 
     It goes to YAML and JSON and back. Neither the batch size nor the order of the examples changes it (a loss
-    that relates examples says so by `is_mean_over_examples`). Its gradient is that of its value (unless
+    that relates examples says so by `needs().whole_batch`). Its gradient is that of its value (unless
     `gradient_is_of_the_value` says no). Teacher and inputs are left alone, its contributions add up to it,
     and it stays finite and close in 16 bits.
 
     On logits, the names of the classes do not matter, tokens are examples, one class is loss 0, and
     minimising it leads to the teacher's answer where that is right.
 
-    On features, which it names by `student_layers` and `teacher_layers`, it takes layers of any shapes or
+    On features, which it names by `needs()`, it takes layers of any shapes or
     says in a sentence what it needs; layers that agree have loss 0 where nothing is learnt between them; and
     minimising it brings it down.
 

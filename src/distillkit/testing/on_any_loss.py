@@ -37,7 +37,7 @@ def survives_files(loss: Loss) -> None:
 def ignores_the_batch_size(loss: Loss) -> None:
     """The loss of a batch is the mean of those of its examples, and a batch given twice over has the same.
 
-    A loss that relates examples says so by `is_mean_over_examples`, and is indeed no such mean.
+    A loss that relates examples says so by `needs().whole_batch`, and is indeed no such mean.
     """
     case = case_for(loss)
     adapters = made(loss, case)
@@ -45,7 +45,7 @@ def ignores_the_batch_size(loss: Loss) -> None:
     promise(whole.shape == (), loss, f"must be a scalar, and has the shape {list(whole.shape)}")
     count = len(case.labels)
     singly = torch.stack([value(loss, case.rows([number]), adapters) for number in range(count)]).mean()
-    if not loss.is_mean_over_examples:
+    if loss.needs().whole_batch:
         same = torch.isclose(singly, whole, rtol=_NO_MEAN)
         promise(not same, loss, "says that it is no mean over the examples, and it is one")
         return
@@ -53,7 +53,7 @@ def ignores_the_batch_size(loss: Loss) -> None:
         close(singly, whole),
         loss,
         f"is {whole.item():g} for a batch, and its examples have the mean {singly.item():g}: average "
-        "over the batch, or let is_mean_over_examples be False",
+        "over the batch, or let needs().whole_batch be True",
     )
     twice = value(loss, case.rows([*range(count)] * 2), adapters)
     promise(close(twice, whole), loss, "changes when a batch is given twice over")
@@ -150,5 +150,5 @@ def ignores_autocast(loss: Loss) -> None:
 
 
 def _reached(loss: Loss, case: Case) -> bool:
-    looked_at = list(case.student.features.values()) if loss.student_layers else [case.student.logits]
+    looked_at = list(case.student.features.values()) if loss.needs().student_layers else [case.student.logits]
     return all(one.grad is not None and bool(one.grad.abs().sum() > 0) for one in looked_at)

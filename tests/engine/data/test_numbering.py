@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomS
 
 from distillkit import Distiller, fit_together
 from distillkit.errors import ConfigurationError
-from distillkit.losses import CRD, Loss, WeightedSum
+from distillkit.losses import CRD, Loss, Needs, WeightedSum
 from distillkit.transfer_sets import Chain, Fraction, Jitter, OmitClasses, TransferSet, Unlabelled
 from distillkit.typing import Examples, Outputs
 
@@ -26,10 +26,9 @@ class Noting(Loss):
 
     kind: Literal["noting_for_tests"] = "noting_for_tests"
 
-    @property
-    def needs_examples(self) -> bool:
+    def needs(self) -> Needs:
         """To note them."""
-        return True
+        return replace(super().needs(), examples=True)
 
     def __call__(self, *, student: Any, teacher: Any, labels: Any) -> Tensor:
         """Some number."""

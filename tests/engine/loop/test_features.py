@@ -98,7 +98,7 @@ def test_a_term_of_weight_zero_looks_at_nothing(sides, data, apart):
         terms={"near": apart(layers={"x": "y"}), "more": HINTON}, weights={"near": 0, "more": 1}
     )
     distiller = Distiller(**sides, loss=loss)
-    assert not distiller.training.captures
+    assert not distiller.training.captures.looks
     distiller.fit(data, epochs=1)
 
 
@@ -106,7 +106,7 @@ def test_layers_are_seen_through_other_losses(sides, data, apart):
     """What stands around a loss hands its layers on."""
     near = apart(layers={"0": "0"})
     for loss in (losses.Standardized(loss=near), losses.CorrectedTeacher(loss=near)):
-        assert (loss.student_layers, loss.teacher_layers) == (("0",), ("0",))
+        assert (loss.needs().student_layers, loss.needs().teacher_layers) == (("0",), ("0",))
         assert Distiller(**sides, loss=loss).step(data)
 
 
@@ -177,9 +177,8 @@ def test_a_layer_without_a_row_an_example_is_not_kept(net, data):
     class Level(losses.Loss):
         kind: Literal["level_for_a_test"] = "level_for_a_test"
 
-        @property
-        def teacher_layers(self):
-            return ("spread",)
+        def needs(self):
+            return losses.Needs(teacher_layers=("spread",))
 
         def __call__(self, *, student, teacher, labels):
             return (student.logits.std() - teacher.features["spread"].mean()).square()

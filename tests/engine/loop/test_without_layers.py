@@ -38,12 +38,12 @@ def biased():
 
 def test_what_learns_says_so(biased):
     """A class with adapters of its own, a wrapper around one, and a sum in which one counts."""
-    assert biased.learns
-    assert FitNet(layers={"a": "x"}).learns
-    assert Standardized(loss=biased).learns
-    assert WeightedSum(terms={"a": biased, "b": HardLabels()}).learns
-    assert not WeightedSum(terms={"a": biased, "b": HardLabels()}, weights={"a": 0, "b": 1}).learns
-    assert not any(one.learns for one in (HardLabels(), SoftTargets(temperature=1), Standardized()))
+    assert biased.needs().learns
+    assert FitNet(layers={"a": "x"}).needs().learns
+    assert Standardized(loss=biased).needs().learns
+    assert WeightedSum(terms={"a": biased, "b": HardLabels()}).needs().learns
+    assert not WeightedSum(terms={"a": biased, "b": HardLabels()}, weights={"a": 0, "b": 1}).needs().learns
+    assert not any(one.needs().learns for one in (HardLabels(), SoftTargets(temperature=1), Standardized()))
 
 
 @pytest.mark.parametrize("steps", [True, False])

@@ -23,7 +23,7 @@ from loss_examples import EVERY, VARIANTS
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 
 
-MEANS = [one for one in (*EVERY, *VARIANTS) if one.is_mean_over_examples]
+MEANS = [one for one in (*EVERY, *VARIANTS) if not one.needs().whole_batch]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class ManualSteps:
                 "use fit(), or leave transfer_set out and choose the examples yourself."
             )
         training.check_devices()
-        refuse_unnumbered(numbered=training.captures.numbered)
+        refuse_unnumbered(numbered=training.captures.needs.examples)
         with own_randomness(training.seed, training.device):
             training.make(first)
         self._teacher: LiveTeacher | None = None

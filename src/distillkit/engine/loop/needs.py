@@ -1,4 +1,4 @@
-"""What a loss asks of the engine: the layers that it looks at, found in both sides, and the rest."""
+"""What a loss needs of the engine: the layers that it looks at, in both models, and the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from distillkit.engine.forward.capture import Capture
 from distillkit.engine.forward.compiling import CompileMode
-from distillkit.losses import Loss
+from distillkit.losses import Loss, Needs
 from distillkit.typing import LossFn
 
 logger = logging.getLogger("distillkit")
@@ -17,22 +17,19 @@ logger = logging.getLogger("distillkit")
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """What is taken of each side; `None` where the loss looks at no layer of it.
+    """What a loss needs, and what takes it from each side.
 
     Attributes:
-        learns: Whether the loss learns something itself, which is made when there is a batch.
+        needs: What the loss says of itself.
         scheduled: Whether the loss has other numbers at each step.
-        numbered: Whether the loss needs to know which examples a batch holds.
+        student: Takes what the student's layers give; `None` where the loss looks at none.
+        teacher: Takes what the teacher's layers give; `None` where the loss looks at none.
     """
 
+    needs: Needs
+    scheduled: bool = False
     student: Capture | None = None
     teacher: Capture | None = None
-    learns: bool = False
-    scheduled: bool = False
-    numbered: bool = False
-
-    def __bool__(self) -> bool:
-        return self.looks or self.learns
 
     @property
     def looks(self) -> bool:
@@ -40,30 +37,21 @@ class Captures:
         return self.student is not None or self.teacher is not None
 
     def obstacle(self) -> str | None:
-        """Why a student that learns by the loss cannot be in a stack; `None` where nothing is seen."""
+        """Return why a student with this loss cannot be in a stack; `None` where nothing is seen."""
         if self.scheduled:
             return "its loss follows schedules"
         if self.looks:
             return "its loss looks at features"
-        if self.learns:
+        if self.needs.learns:
             return "its loss learns something itself"
-        return "its loss needs to know which examples a batch holds" if self.numbered else None
+        return "its loss needs to know which examples a batch holds" if self.needs.examples else None
 
     def compile_mode(self, asked: CompileMode) -> CompileMode:
-        """How updates are compiled: as asked, and not at all where hooks or new numbers have to be seen."""
-        if asked == "graphs" and self.scheduled:
-            logger.warning(
-                "The updates are not recorded as CUDA graphs: the loss follows schedules, and a recording "
-                "would keep the numbers of one step."
-            )
+        """Return how updates are compiled: as asked, but not where hooks or new numbers have to be seen."""
+        if asked == "graphs" and (reason := self._obstacle_to_graphs()):
+            logger.warning("The updates are not recorded as CUDA graphs: %s.", reason)
             return "off"
-        if asked == "graphs" and self.numbered:
-            logger.warning(
-                "The updates are not recorded as CUDA graphs: the loss needs to know which examples a batch "
-                "holds, and a recording would keep those of one."
-            )
-            return "off"
-        if not self or asked == "off":
+        if asked == "off" or not (self.looks or self.needs.learns):
             return asked
         logger.log(
             logging.INFO if asked == "auto" else logging.WARNING,
@@ -74,21 +62,30 @@ class Captures:
         )
         return "off"
 
+    def _obstacle_to_graphs(self) -> str | None:
+        if self.scheduled:
+            return "the loss follows schedules, and a recording would keep the numbers of one step"
+        if self.needs.examples:
+            return (
+                "the loss needs to know which examples a batch holds, and a recording would keep those of one"
+            )
+        return None
+
 
 def captures_for(loss: LossFn, *, student: nn.Module, teacher: nn.Module | None) -> Captures:
-    """What a loss asks for.
+    """Return what a loss needs, with its layers found in both models.
 
     Raises:
         ConfigurationError: A layer that it names is not there.
     """
     if not isinstance(loss, Loss):
-        return Captures()
+        return Captures(Needs())
+    needs = loss.needs()
     return Captures(
-        Capture(student, loss.student_layers, "The student") if loss.student_layers else None,
-        Capture(teacher, loss.teacher_layers, "The teacher")
-        if teacher is not None and loss.teacher_layers
+        needs,
+        bool(loss.schedules()),
+        Capture(student, needs.student_layers, "The student") if needs.student_layers else None,
+        Capture(teacher, needs.teacher_layers, "The teacher")
+        if teacher is not None and needs.teacher_layers
         else None,
-        learns=loss.learns,
-        scheduled=bool(loss.schedules()),
-        numbered=loss.needs_examples,
     )

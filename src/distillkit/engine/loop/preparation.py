@@ -81,7 +81,7 @@ def prepare(training: Training, source: Source, test: Source | None, shared: Sha
         evaluator = _evaluator(training, test, shared)
         signal = _signal(training, source, selected, shared)
         numbering = numbering_for(
-            training.captures.numbered, source, selected, training.transfer_set, training.device
+            training.captures.needs.examples, source, selected, training.transfer_set, training.device
         )
         if not training.is_made:
             few = source.batches(None if selected is None else selected[:2])

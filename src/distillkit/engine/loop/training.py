@@ -107,7 +107,7 @@ class Training:
         self._schedule: Schedule | None = None
         self._loaded: Mapping[str, Any] | None = None
         check_factories(optimizer, schedule)
-        if not self.captures.learns:
+        if not self.captures.needs.learns:
             self._make_optimizer()
 
     @property

@@ -134,11 +134,11 @@ def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def _refuse_relations(loss: LossFn) -> None:
-    if isinstance(loss, Loss) and not loss.is_mean_over_examples:
+    if isinstance(loss, Loss) and loss.needs().whole_batch:
         raise ConfigurationError(
             f"{type(loss).__name__}, or a term of it, relates the examples of a batch, so no example has a "
-            "loss of its own that a weight could go with: leave the weights out, or use losses whose "
-            "is_mean_over_examples is True."
+            "loss of its own that a weight could go with: leave the weights out, or use losses of which "
+            "needs().whole_batch is False."
         )
 
 

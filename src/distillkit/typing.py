@@ -13,7 +13,7 @@ Logits: TypeAlias = "Tensor"
 """Scores before the softmax, `[..., classes]`, any floating dtype."""
 
 Labels: TypeAlias = "Tensor"
-"""True classes, `[...]`, int64 in `[0, classes)`."""
+"""True classes, `[...]`, int64 in `[0, classes)`; or distributions over them, `[..., classes]`, floating."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,8 @@ class Batch:
     inputs: Any
     """A tensor, `[batch, ...]`, or a mapping of such tensors by name."""
     labels: Labels | None = None
-    """`[batch]`, or `[batch, ...]` where an example has labels at many positions."""
+    """`[batch]`; `[batch, ...]` where an example has labels at many positions; or distributions over the
+    classes, `[batch, classes]`, floating."""
     indices: Tensor | None = None
     """The numbers of the examples in the data set, `[batch]`, int64."""
     weights: Tensor | None = None

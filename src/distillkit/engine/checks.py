@@ -133,6 +133,12 @@ def check_evaluation(student: Tensor, teacher: Tensor | None, labels: Tensor) ->
             f"Evaluation needs logits of shape [cases, classes], got {list(student.shape)}: use logits() "
             "and metrics of your own."
         )
+    if labels.is_floating_point() and labels.shape == student.shape:
+        raise ConfigurationError(
+            "Evaluation counts errors, which needs one true class a case, and these labels are "
+            f"{labels.dtype} {list(labels.shape)}: give the numbers of the classes, labels.argmax(-1) of "
+            "distributions."
+        )
     if teacher is not None:
         _check_shapes(teacher, student)
     _check_labels(labels, student)
@@ -202,11 +208,21 @@ def _check_labels(labels: Tensor, student: Tensor) -> None:
             f"second, for labels of shape {list(labels.shape)}: put both models into Translated(model, "
             "logits=lambda output: output.movedim(1, -1))."
         )
+    if labels.is_floating_point() and labels.shape == student.shape:
+        _check_distributions(labels)
+        return
+    if labels.shape == student.shape:
+        raise ConfigurationError(
+            f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} "
+            f"{list(labels.shape)}: where one class is true, give labels.argmax(-1); where several are, each "
+            "with a sigmoid, give each class two logits, which is the same, by Translated(model, "
+            "logits=lambda z: torch.stack([torch.zeros_like(z), z], -1)) around both models."
+        )
     if labels.shape != student.shape[:-1] or labels.dtype != torch.int64:
         raise ConfigurationError(
             f"Labels must be whole numbers of shape {list(student.shape[:-1])}, got {labels.dtype} "
-            f"{list(labels.shape)}: reshape or convert them (classes are numbers, not one-hot rows), or "
-            "leave them out."
+            f"{list(labels.shape)}: reshape or convert them (classes are numbers; distributions over the "
+            f"classes are floating, of shape {list(student.shape)}), or leave them out."
         )
     smallest, largest = int(labels.min()), int(labels.max())
     if smallest < 0 or largest >= student.shape[-1]:
@@ -214,6 +230,17 @@ def _check_labels(labels: Tensor, student: Tensor) -> None:
             f"Labels must be in [0, {student.shape[-1] - 1}], since the student has {student.shape[-1]} "
             f"classes; got {smallest} to {largest}: number the classes from 0, or give the student more of "
             "them."
+        )
+
+
+def _check_distributions(labels: Tensor) -> None:
+    sums = labels.sum(dim=-1)
+    # bfloat16 keeps 8 bits
+    if not bool((labels >= 0).all()) or not bool(((sums - 1).abs() < 1e-2).all()):
+        raise ConfigurationError(
+            "Labels that are floating are distributions over the classes, each ≥ 0 with sum 1; these, of "
+            f"shape {list(labels.shape)}, sum to {float(sums.min()):.3g} to {float(sums.max()):.3g}: divide "
+            "each by its sum, or leave them out where several classes are true at once."
         )
 
 

@@ -143,7 +143,22 @@ class Loss(Policy):
         return teacher
 
     def true_labels(self, labels: Labels | None) -> Labels:
-        """The labels.
+        """Return the labels of a loss that needs one class for each row of logits.
+
+        Raises:
+            ConfigurationError: The batch has none, or distributions over the classes.
+        """
+        labels = self.any_labels(labels)
+        if labels.is_floating_point():
+            raise ConfigurationError(
+                f"{type(self).__name__} needs one true class an example, and these labels are distributions "
+                f"over the classes, {list(labels.shape)}: use HardLabels, which takes both, or give the "
+                "numbers of the classes."
+            )
+        return labels
+
+    def any_labels(self, labels: Labels | None) -> Labels:
+        """Return the labels, true classes or distributions over them.
 
         Raises:
             ConfigurationError: The batch has none.

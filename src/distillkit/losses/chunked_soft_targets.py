@@ -47,5 +47,5 @@ class ChunkedSoftTargets(Loss):
             teacher=self.teacher_logits(teacher),
             temperature=self.temperature,
             rows_at_once=self.rows_at_once,
-            mask=None if labels is None else labels != _NOT_COUNTED,
+            mask=None if labels is None or labels.is_floating_point() else labels != _NOT_COUNTED,
         )

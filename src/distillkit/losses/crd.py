@@ -17,7 +17,7 @@ from distillkit.functional._random_directions import log_mean_exp_cosine
 from distillkit.losses.embedding_banks import EmbeddingBanks
 from distillkit.losses.feature_loss import FeatureLoss
 from distillkit.losses.needs import Needs
-from distillkit.typing import Labels, Outputs
+from distillkit.typing import Examples, Labels, Outputs
 
 
 class CRD(FeatureLoss):
@@ -81,7 +81,7 @@ class CRD(FeatureLoss):
         others, drawn, count = draw_negatives(
             numbers=known.numbers,
             candidates=known.selected,
-            labels=known.labels if self.other_classes else None,
+            labels=self._classes(known),
             most=self.negatives,
             seed=self.seed,
             draw=int(banks.batches),
@@ -106,6 +106,9 @@ class CRD(FeatureLoss):
         """Put the batch's embeddings into the banks."""
         rows = self.known_examples(student).numbers
         self._banks(student).remember(self.pairs(student, teacher), rows, self.momentum)
+
+    def _classes(self, known: Examples) -> Tensor | None:
+        return None if known.labels is None or not self.other_classes else self.true_labels(known.labels)
 
     def _banks(self, student: Outputs) -> EmbeddingBanks:
         banks, size = cast("EmbeddingBanks", self.learnt(student)), self.known_examples(student).size

@@ -27,5 +27,5 @@ class HardLabels(Loss):
     def __call__(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> Tensor:
         """The loss of a batch; `teacher` is not looked at."""
         return hard_label_cross_entropy(
-            student=student.logits, labels=self.true_labels(labels), label_smoothing=self.label_smoothing
+            student=student.logits, labels=self.any_labels(labels), label_smoothing=self.label_smoothing
         )

@@ -92,12 +92,18 @@ class TransferSet(Policy):
         """The labels, for a choice that needs them.
 
         Raises:
-            ConfigurationError: There are none.
+            ConfigurationError: There are none, or distributions over the classes.
         """
         if labels is None:
             raise ConfigurationError(
                 f"{type(self).__name__} chooses examples by their labels, and the data have none: give "
                 "(inputs, labels), or a transfer set that needs no labels."
+            )
+        if labels.is_floating_point():
+            raise ConfigurationError(
+                f"{type(self).__name__} chooses examples by their classes, and these labels are "
+                f"{labels.dtype} {list(labels.shape)}: give the numbers of the classes, and make "
+                "distributions of them in a view."
             )
         return labels
 

@@ -96,7 +96,9 @@ def test_patterns_across_members_pair_in_order_or_say_what_to_do(net, data, apar
     """One layer of the student cannot meet two; two can."""
     teacher = Ensemble([net(1), net(3)], average="logits")
     one = Distiller(teacher=teacher, student=net(2), loss=apart(layers={"0": "members.*.0"}))
-    with pytest.raises(ConfigurationError, match=r"2 of the teacher .*: list the pairs one by one, and use a second loss"):
+    with pytest.raises(
+        ConfigurationError, match=r"2 of the teacher .*: list the pairs one by one, and use a second loss"
+    ):
         one.step(data)
 
     class Two(nn.Module):

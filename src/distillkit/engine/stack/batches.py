@@ -65,7 +65,7 @@ def obstacle_in(source: Source) -> str | None:
         return "the examples have weights"
     labels = source.labels()
     if labels is not None and labels.dim() > 1:
-        return "the examples have labels at many positions"
+        return f"the examples have {_many(labels)}"
     return None
 
 
@@ -73,11 +73,9 @@ def obstacle_in_view(batch: Batch) -> str | None:
     """Return what about a batch, as a transfer set shows it, keeps students from a stack."""
     if batch.weights is not None:
         return "a view gives the examples weights"
-    return (
-        "a view gives labels at many positions"
-        if batch.labels is not None and batch.labels.dim() > 1
-        else None
-    )
+    if batch.labels is None or batch.labels.dim() == 1:
+        return None
+    return f"a view gives {_many(batch.labels)}"
 
 
 class StackedBatches:
@@ -190,3 +188,7 @@ def _stacked(inputs: Sequence[Any]) -> Any:
     if isinstance(inputs[0], Mapping):
         return {name: torch.stack([one[name] for one in inputs]) for name in inputs[0]}
     return torch.stack(list(inputs))
+
+
+def _many(labels: Tensor) -> str:
+    return "distributions as labels" if labels.is_floating_point() else "labels at many positions"

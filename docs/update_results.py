@@ -19,8 +19,7 @@ from typing import Any
 
 from benchmarks.losses_compared.page import results_in_words
 
-from distillkit.mnist.experiments.figures import FIGURES
-from distillkit.mnist.experiments.words import WORDS
+from distillkit.mnist.experiments.catalogue import CATALOGUE
 from distillkit.mnist.judging.units import UNITS
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, PROTOCOLS, REPORT_PROTOCOLS
 from distillkit.mnist.reporting.report import CAPTIONS
@@ -160,7 +159,7 @@ def answers(ledgers: Mapping[str, Any], names: Sequence[str]) -> str:
         )
         if lines:
             figure = f"results/{protocol}/figures/{name}.png"
-            parts += [f"![{FIGURES[name][0]}]({figure})", WORDS[name].answer(lines)]
+            parts += [f"![{CATALOGUE[name].title}]({figure})", CATALOGUE[name].answer(lines)]
     return "\n\n".join(parts) or NOTHING_YET
 
 

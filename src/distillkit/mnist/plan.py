@@ -18,7 +18,7 @@ from distillkit.mnist.cells.cell import (
     teacher_cell,
 )
 from distillkit.mnist.data.pools import Pool
-from distillkit.mnist.experiments.plan import experiment_ids, experiment_names, has_teacher
+from distillkit.mnist.experiments.catalogue import CATALOGUE, experiment_ids, experiment_names
 from distillkit.mnist.protocols.protocol import REPORT_PROTOCOLS, Protocol
 from distillkit.transfer_sets import OmitClasses, OnlyClasses
 
@@ -94,7 +94,7 @@ def reproduction_stages(protocol: Protocol, seed: int, only: Collection[str] = (
         later = [transfers, *grids.values(), _unlabelled(protocol), *_ensembles(protocol)]
     stages = [[cell for ids, cell in stage if ids & chosen] for stage in (students, *later)]
     taught = any(cell.has_teacher and cell.ensemble is None for stage in stages for cell in stage)
-    taught = taught or any(map(has_teacher, experiment_names(protocol, chosen)))
+    taught = taught or any(CATALOGUE[name].needs_teacher for name in experiment_names(protocol, chosen))
     stages[0] = [*([teacher] if taught or "H1" in chosen else []), *stages[0]]
     return stages
 

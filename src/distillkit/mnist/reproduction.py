@@ -8,7 +8,7 @@ from typing import Any
 
 from distillkit.mnist.cells.cell import Cell, teacher_cell
 from distillkit.mnist.cells.run_context import RunContext
-from distillkit.mnist.experiments.plan import experiment_names
+from distillkit.mnist.experiments.catalogue import experiment_names
 from distillkit.mnist.jobs.experiment_unit import ExperimentUnit
 from distillkit.mnist.jobs.job import run_job
 from distillkit.mnist.jobs.run_ids import Identities

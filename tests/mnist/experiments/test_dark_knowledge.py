@@ -12,7 +12,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from distillkit.mnist.experiments.answers import answers
-from distillkit.mnist.experiments.dark_knowledge import dark_knowledge
+from distillkit.mnist.experiments.dark_knowledge.measure import dark_knowledge
 
 Cases = tuple[Tensor, Tensor]
 

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torch import Tensor, nn
 
-from distillkit.mnist.experiments.figures import FIGURES, write_experiment_figures
+from distillkit.mnist.experiments.catalogue import CATALOGUE
+from distillkit.mnist.experiments.figures import write_experiment_figures
+from distillkit.mnist.experiments.inputs import ExperimentInputs
 from distillkit.mnist.experiments.recipe import Recipe
-from distillkit.mnist.experiments.suite import EXPERIMENTS, Bench
 
 Cases = tuple[Tensor, Tensor]
 Results = dict[str, list[dict[str, Any]]]
@@ -25,16 +26,16 @@ def results(recipe: Recipe, train: Cases, test: Cases, teacher: nn.Sequential) -
     few = train[0][:60], train[1][:60]
 
     def of(seed: int) -> dict[str, dict[str, Any]]:
-        bench = Bench(teacher, recipe, recipe, few, test, seed=seed, epochs=1, updates=4)
-        return {name: bench.run(name).numbers for name in EXPERIMENTS}
+        inputs = ExperimentInputs(teacher, recipe, recipe, few, test, seed=seed, epochs=1, updates=4)
+        return {name: CATALOGUE[name].run(inputs).numbers for name in CATALOGUE}
 
     seeds = [json.loads(json.dumps(of(seed), allow_nan=False)) for seed in range(2)]
-    return {name: [seed[name] for seed in seeds] for name in FIGURES}
+    return {name: [seed[name] for seed in seeds] for name in CATALOGUE}
 
 
 def write(folder: Path, results: Results, *, is_stand_in: bool = False, quick: bool = False) -> list[str]:
     """All figures."""
-    subtitles = dict.fromkeys(FIGURES, "protocol modern, seeds 0 to 1")
+    subtitles = dict.fromkeys(CATALOGUE, "protocol modern, seeds 0 to 1")
     return write_experiment_figures(
         folder, results, subtitles=subtitles, is_stand_in=is_stand_in, quick=quick
     )
@@ -42,20 +43,19 @@ def write(folder: Path, results: Results, *, is_stand_in: bool = False, quick: b
 
 def test_every_experiment_has_its_figure(results: Results, tmp_path: Path) -> None:
     """Both kinds of each, the same bytes each time; that of an experiment without results is removed."""
-    assert write(tmp_path, results) == list(FIGURES) == list(EXPERIMENTS)
+    assert write(tmp_path, results) == list(CATALOGUE)
     files = {file.name: file.read_bytes() for file in (tmp_path / "figures").iterdir()}
-    assert sorted(files) == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+    assert sorted(files) == sorted(f"{name}.{kind}" for name in CATALOGUE for kind in ("png", "svg"))
     assert write(tmp_path, {"little-data": results["little-data"]}) == ["little-data"]
     left = {file.name: file.read_bytes() for file in (tmp_path / "figures").iterdir()}
     assert left == {name: files[name] for name in ("little-data.png", "little-data.svg")}
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_each_is_drawn_from_one_seed_or_several(results: Results, name: str, seeds: int) -> None:
     """With words on it, and none that are not numbers."""
-    _, draw = FIGURES[name]
-    drawn = draw(results[name][:seeds])
+    drawn = CATALOGUE[name].figure(results[name][:seeds])
     assert isinstance(drawn, Figure)
     words = "\n".join(text.get_text() for text in drawn.findobj(Text))
     assert words.strip()
@@ -83,4 +83,4 @@ def test_a_student_that_diverged_leaves_a_gap(results: Results) -> None:
     students = json.loads(json.dumps(results["logit-matching-students"]))
     students[0]["students"]["T=1"].update(kl=None, relative_l2=None, diverged=True)
     for name, changed in (("little-data", little), ("logit-matching-students", students)):
-        assert isinstance(FIGURES[name][1](changed), Figure)
+        assert isinstance(CATALOGUE[name].figure(changed), Figure)

@@ -14,9 +14,9 @@ import pytest
 from torch import nn
 
 from distillkit.mnist.data.digits import MnistData
+from distillkit.mnist.experiments.catalogue import CATALOGUE
+from distillkit.mnist.experiments.inputs import ExperimentInputs
 from distillkit.mnist.experiments.recipe import Recipe
-from distillkit.mnist.experiments.recount import counts_errors
-from distillkit.mnist.experiments.suite import EXPERIMENTS, Bench
 from distillkit.mnist.reporting.report import build_outputs
 from distillkit.mnist.verifying.verify import VerifyOutcome, verify_folder
 from distillkit.workbench import ResultStore, config_id, read_experiments
@@ -33,9 +33,9 @@ def finished(
     test = few_digits.test_images, few_digits.test_labels
     with ResultStore(folder, {"seeds": 2}) as store:
         for seed in range(2):
-            bench = Bench(teacher, recipe, recipe, few, test, seed=seed, epochs=1, updates=4)
-            for name in EXPERIMENTS:
-                found = bench.run(name)
+            inputs = ExperimentInputs(teacher, recipe, recipe, few, test, seed=seed, epochs=1, updates=4)
+            for name in CATALOGUE:
+                found = CATALOGUE[name].run(inputs)
                 store.add_experiment(line(name, seed, found.numbers), found.predictions)
     build_outputs(folder, test_labels=few_digits.test_labels.numpy())
     return folder, few_digits.test_labels.numpy()
@@ -79,7 +79,7 @@ def test_a_sound_folder_has_no_problems(run: tuple[Path, Any]) -> None:
     """Every count is made again, and it is said which numbers have no predictions."""
     outcome = verify_folder(*run)
     assert outcome.problems == []
-    assert outcome.checked == 2 * sum(map(counts_errors, EXPERIMENTS))
+    assert outcome.checked == 2 * sum(experiment.counts_errors for experiment in CATALOGUE.values())
     assert [note.partition(" count")[0] for note in outcome.notes] == [
         "experiments.jsonl: dark-knowledge, logit-matching, t-squared"
     ]
@@ -88,7 +88,7 @@ def test_a_sound_folder_has_no_problems(run: tuple[Path, Any]) -> None:
 def test_the_ledger_has_rows_of_them(finished: tuple[Path, Any]) -> None:
     """With both seeds, the ids of the networks behind them, and what deviates."""
     ledger = json.loads((finished[0] / "ledger.json").read_text())
-    assert ledger["experiments"] == {name: [0, 1] for name in EXPERIMENTS}
+    assert ledger["experiments"] == {name: [0, 1] for name in CATALOGUE}
     rows = {row["id"]: row for row in ledger["rows"]}
     for key in ("H9", "H9-weight", "H10", "H13-soft-targets", "H13-early-stopping", "H13-share",
                 "H14-specialists", "H14-longer", "H14-one-net"):  # fmt: skip
@@ -107,10 +107,10 @@ def test_the_report_asks_and_answers(finished: tuple[Path, Any]) -> None:
     folder, _ = finished
     text = (folder / "report.md").read_text()
     section = text[text.index("\n## Experiments\n") :]
-    for name in EXPERIMENTS:
+    for name in CATALOGUE:
         assert f"](figures/{name}.png)" in section
         assert (folder / "figures" / f"{name}.svg").exists()
-    assert section.count("**Question.**") == section.count("**Answer.**") == len(EXPERIMENTS)
+    assert section.count("**Question.**") == section.count("**Answer.**") == len(CATALOGUE)
     assert "**read off the test set**" in section
     panels = [
         one["found"]["test_errors"]["panel"]

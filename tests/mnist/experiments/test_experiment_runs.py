@@ -15,22 +15,14 @@ from distillkit import Callback, Distiller
 from distillkit.errors import ConfigurationError
 from distillkit.mnist.cells.run_context import RunContext
 from distillkit.mnist.data.digits import MnistData
-from distillkit.mnist.experiments import runs, suite
-from distillkit.mnist.experiments.plan import (
-    EXPERIMENTS_OF,
-    epochs_of,
-    experiment_ids,
-    experiment_names,
-    has_teacher,
-)
-from distillkit.mnist.experiments.recount import counts_errors, recount
+from distillkit.mnist.experiments import runs
+from distillkit.mnist.experiments.catalogue import CATALOGUE, experiment_ids, experiment_names
 from distillkit.mnist.experiments.runs import (
     ExperimentResult,
     costs_like,
     experiment_config,
     run_experiment,
 )
-from distillkit.mnist.experiments.suite import EXPERIMENTS
 from distillkit.mnist.protocols.protocol import HINTON_2015, MODERN
 from distillkit.workbench import config_id
 from distillkit.workbench.workers.observer import Silent
@@ -56,7 +48,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "little-data": {"fractions": (0.1, 1.0)},
     }
     for name, settings in few.items():
-        monkeypatch.setitem(suite.SETTINGS, name, {**suite.SETTINGS[name], **settings})  # type: ignore[arg-type]
+        experiment = CATALOGUE[name]
+        monkeypatch.setattr(experiment, "settings", {**experiment.settings, **settings})
 
 
 class Counts(Callback):
@@ -76,12 +69,12 @@ def run(name: str, context: RunContext, teacher: nn.Module | None, **more: Any) 
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_every_count_follows_from_what_is_kept(
     context: RunContext, teacher: nn.Module, few_digits: MnistData, name: str
 ) -> None:
     """The line is JSON, has its configuration's identity, and a second call gives the same."""
-    asked = teacher if has_teacher(name) else None
+    asked = teacher if CATALOGUE[name].needs_teacher else None
     watched = Counts()
     one, other = run(name, context, asked, watch=[watched]), run(name, context, asked)
     line = json.loads(json.dumps(one.line, allow_nan=False))
@@ -89,14 +82,17 @@ def test_every_count_follows_from_what_is_kept(
     assert config_id(experiment_config(name, PROTOCOL, context, TEACHER_ID), 0) == line["id"]
     assert line["found"] == json.loads(json.dumps(other.line["found"]))
     assert (line["name"], line["seed"], line["quick"], line["diverged"]) == (name, 0, True, False)
-    assert bool(one.predictions) == counts_errors(name)
+    assert bool(one.predictions) == CATALOGUE[name].counts_errors
     assert all(each.dtype == np.uint8 for each in one.predictions.values())
-    assert recount(name, line["found"], one.predictions, few_digits.test_labels.numpy()) == line["found"]
+    assert (
+        CATALOGUE[name].recount(line["found"], one.predictions, few_digits.test_labels.numpy())
+        == line["found"]
+    )
     assert (watched.updates > 0) == (costs_like(name, PROTOCOL) is not None)
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if counts_errors(name)])
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if CATALOGUE[name].counts_errors])
 def test_another_prediction_is_another_count(
     context: RunContext, teacher: nn.Module, few_digits: MnistData, name: str
 ) -> None:
@@ -105,9 +101,11 @@ def test_another_prediction_is_another_count(
     labels = few_digits.test_labels.numpy()
     for key in result.predictions:
         altered = {**result.predictions, key: np.full_like(result.predictions[key], 10)}
-        assert recount(name, result.line["found"], altered, labels) != result.line["found"], key
+        assert CATALOGUE[name].recount(result.line["found"], altered, labels) != result.line["found"], key
         with pytest.raises(KeyError):
-            recount(name, result.line["found"], {k: v for k, v in altered.items() if k != key}, labels)
+            CATALOGUE[name].recount(
+                result.line["found"], {k: v for k, v in altered.items() if k != key}, labels
+            )
 
 
 def test_the_identity_is_of_all_that_matters(context: RunContext) -> None:
@@ -139,9 +137,8 @@ def test_what_asks_a_teacher_needs_one(context: RunContext) -> None:
 def test_ids_name_all_experiments() -> None:
     """Each once; and each has an estimate and epochs."""
     names = experiment_names(MODERN, experiment_ids(MODERN))
-    assert names == tuple(name for one in EXPERIMENTS_OF.values() for name in one)
-    assert sorted(names) == sorted(EXPERIMENTS)
+    assert names == tuple(CATALOGUE)
     assert experiment_names(HINTON_2015, ["H13"]) == ()
     for name in names:
         cell = costs_like(name, MODERN)
-        assert cell is None or cell.training.epochs % epochs_of(name, MODERN) == 0
+        assert cell is None or cell.training.epochs % CATALOGUE[name].epochs(MODERN) == 0

@@ -14,7 +14,7 @@ from distillkit.errors import ConfigurationError
 from distillkit.metrics import test_errors as count_errors
 from distillkit.mnist.cells.cell import FRACTION_KEPT
 from distillkit.mnist.experiments.answers import answers
-from distillkit.mnist.experiments.little_data import learning_curve
+from distillkit.mnist.experiments.little_data.measure import learning_curve
 from distillkit.mnist.experiments.recipe import Recipe
 from distillkit.transfer_sets import Fraction
 

@@ -10,11 +10,8 @@ import torch
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from distillkit.mnist.experiments.logit_matching import (
-    gradient_distances,
-    student_distances,
-    uncentred_logit_matching,
-)
+from distillkit.mnist.experiments.logit_matching.measure import gradient_distances, uncentred_logit_matching
+from distillkit.mnist.experiments.logit_matching_students.measure import student_distances
 from distillkit.mnist.experiments.recipe import Recipe
 from distillkit.typing import Outputs
 

@@ -15,7 +15,7 @@ from distillkit.errors import ConfigurationError
 from distillkit.losses import SoftTargets
 from distillkit.mnist.experiments.recipe import Recipe
 from distillkit.mnist.experiments.specialists.dustbin import raise_dustbin, special_cases, specialist_of
-from distillkit.mnist.experiments.specialists.experiment import specialists
+from distillkit.mnist.experiments.specialists.measure import specialists
 from distillkit.mnist.experiments.specialists.panel import Panel
 from distillkit.mnist.experiments.specialists.solver import combine
 

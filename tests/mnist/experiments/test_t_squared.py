@@ -9,8 +9,9 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from distillkit.mnist.experiments.gradients import GradientProbe
+from distillkit.mnist.experiments.hard_weight.measure import hard_weight_errors
 from distillkit.mnist.experiments.recipe import Recipe
-from distillkit.mnist.experiments.t_squared import gradient_norms, hard_weight_errors
+from distillkit.mnist.experiments.t_squared.measure import gradient_norms
 from distillkit.typing import Labels, Outputs
 
 Cases = tuple[Tensor, Tensor]

@@ -1,5 +1,5 @@
 """Experiments of the paper that are more than a network trained: H9, H10, H13, H14, and its soft targets.
 
-Each file measures one thing, with the library's public names alone, and returns plain data; the file beside
-it whose name ends in `_figure` draws that data. `suite` runs them by name, `figures` writes what they found.
+Each is a room: `measure` returns plain data, `experiment` says what it asks and what came of it, `figure`
+draws it. `catalogue` is the one list of them; what they share stands beside it.
 """

@@ -14,34 +14,15 @@ from torch import nn
 from distillkit import Callback
 from distillkit.mnist.cells.cell import Cell, baseline_cell, distilled_cell
 from distillkit.mnist.cells.run_context import RunContext, TeacherId
-from distillkit.mnist.experiments.logit_matching import STUDENT_TEMPERATURES
-from distillkit.mnist.experiments.plan import epochs_of, has_teacher
+from distillkit.mnist.experiments.catalogue import CATALOGUE
+from distillkit.mnist.experiments.inputs import CASES_PROBED, HARD_LABEL_WEIGHT, TEMPERATURE, ExperimentInputs
 from distillkit.mnist.experiments.recipe import Recipe
-from distillkit.mnist.experiments.suite import (
-    CASES_PROBED,
-    HARD_LABEL_WEIGHT,
-    SETTINGS,
-    TEMPERATURE,
-    Bench,
-)
 from distillkit.mnist.protocols.protocol import Protocol
 from distillkit.mnist.protocols.training import AnyTraining
 from distillkit.workbench import config_id, environment
 
 WIDTH, NARROW_WIDTH = 800, 30
 """Units a layer of the students, and of the nets of the specialists."""
-_AT_A_STUDENT = ("t-squared", "logit-matching")
-_STUDENTS = {
-    "t-squared": 1,
-    "hard-weight": len(SETTINGS["hard-weight"]["weights"]),
-    "logit-matching": 1,
-    "logit-matching-students": len(STUDENT_TEMPERATURES) + 3,
-    "little-data": 2 * len(SETTINGS["little-data"]["fractions"]),
-    # the generalist and its longer training, two nets, and specialists of at most two passes together
-    "specialists": 6,
-    "dark-knowledge": 0,
-}
-"""How many times an experiment trains a student on all cases, or as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +41,14 @@ def experiment_config(
     With `config_id` it is the result's identity.
 
     Args:
-        name: Of `suite.EXPERIMENTS`.
-        protocol: The settings; the students' epochs are those of `plan.epochs_of`.
+        name: Of `catalogue.CATALOGUE`.
+        protocol: The settings; the students' epochs are those of the experiment.
         context: Data and precision.
         teacher_id: The identity of the run that made the teacher; not looked at where there is none.
     """
+    experiment = CATALOGUE[name]
     settings = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in SETTINGS[name].items()
+        key: list(value) if isinstance(value, tuple) else value for key, value in experiment.settings.items()
     }
     config = {
         "name": name,
@@ -74,12 +56,12 @@ def experiment_config(
         "background": protocol.background,
         "data": context.data.sha256,
         "precision": context.precision,
-        "teacher": teacher_id if has_teacher(name) else None,
+        "teacher": teacher_id if experiment.needs_teacher else None,
     }
-    if name in _AT_A_STUDENT:
+    if experiment.looks_at_a_student:
         config |= {"cases": CASES_PROBED, "student": [TEMPERATURE, HARD_LABEL_WEIGHT]}
-    if _STUDENTS[name]:
-        width = WIDTH if has_teacher(name) else NARROW_WIDTH
+    if experiment.trains:
+        width = WIDTH if experiment.needs_teacher else NARROW_WIDTH
         config |= {
             "network": protocol.student(width).model_dump(mode="json"),
             "training": _training(name, protocol).model_dump(mode="json"),
@@ -103,11 +85,11 @@ def run_experiment(
     stopped early, held-out training cases say when.
 
     Args:
-        name: Of `suite.EXPERIMENTS`, or of `plan.experiment_names`.
+        name: Of `catalogue.CATALOGUE`.
         protocol: The settings; shortened where the context is quick.
         seed: Of everything that is drawn.
         context: Data, device, precision.
-        teacher: Trained with this seed, on the context's device; None where `plan.has_teacher` is False.
+        teacher: Trained with this seed, on the context's device; None where the experiment needs none.
         teacher_id: The identity of the run that made it.
         watch: Told of each student's training, one after the other or, of a stack, side by side.
 
@@ -117,14 +99,15 @@ def run_experiment(
     """
     began = time.perf_counter()
     config = experiment_config(name, protocol, context, teacher_id)
-    found = _bench(name, protocol, seed, context, teacher, watch).run(name)
+    inputs = _inputs(name, protocol, seed, context, teacher, watch)
+    measured = CATALOGUE[name].run(inputs)
     line = {
         "id": config_id(config, seed),
         "name": name,
         "config": config,
         "seed": seed,
-        "found": found.numbers,
-        "diverged": _diverged(found.numbers),
+        "found": measured.numbers,
+        "diverged": _diverged(measured.numbers),
         "duration_s": round(time.perf_counter() - began, 3),
         "environment": environment(context.device, context.precision),
         "data": {"name": context.data.name, "sha256": context.data.sha256},
@@ -132,7 +115,7 @@ def run_experiment(
         "quick": context.quick,
         "tuned_on_test": False,
     }
-    return ExperimentResult(line, found.predictions)
+    return ExperimentResult(line, measured.predictions)
 
 
 def costs_like(name: str, protocol: Protocol) -> Cell | None:
@@ -144,21 +127,23 @@ def costs_like(name: str, protocol: Protocol) -> Cell | None:
         >>> cell.name, cell.training.epochs  # eleven students of sixty epochs
         ('D800-T20', 660)
     """
-    if not _STUDENTS[name]:
+    experiment = CATALOGUE[name]
+    if not experiment.trains:
         return None
-    cell = distilled_cell(protocol, WIDTH, TEMPERATURE) if has_teacher(name) else _narrow_cell(protocol)
-    epochs = _STUDENTS[name] * epochs_of(name, protocol)
+    wide = experiment.needs_teacher
+    cell = distilled_cell(protocol, WIDTH, TEMPERATURE) if wide else _narrow_cell(protocol)
+    epochs = experiment.trains * experiment.epochs(protocol)
     return cell.model_copy(update={"training": cell.training.model_copy(update={"epochs": epochs})})
 
 
-def _bench(
+def _inputs(
     name: str,
     protocol: Protocol,
     seed: int,
     context: RunContext,
     teacher: nn.Module | None,
     watch: Sequence[Callback],
-) -> Bench:
+) -> ExperimentInputs:
     recipe, narrow = (
         Recipe(
             protocol.student(width),
@@ -172,9 +157,9 @@ def _bench(
     )
     # the images are the same for students of any width
     train, test = context.train(_narrow_cell(protocol)), context.test(_narrow_cell(protocol))
-    epochs = epochs_of(name, protocol)
+    epochs = CATALOGUE[name].epochs(protocol)
     updates = recipe.updates(len(train[1]), epochs)
-    return Bench(teacher, recipe, narrow, train, test, seed=seed, epochs=epochs, updates=updates)
+    return ExperimentInputs(teacher, recipe, narrow, train, test, seed=seed, epochs=epochs, updates=updates)
 
 
 def _narrow_cell(protocol: Protocol) -> Cell:
@@ -182,7 +167,7 @@ def _narrow_cell(protocol: Protocol) -> Cell:
 
 
 def _training(name: str, protocol: Protocol) -> AnyTraining:
-    return protocol.student_training.model_copy(update={"epochs": epochs_of(name, protocol)})
+    return protocol.student_training.model_copy(update={"epochs": CATALOGUE[name].epochs(protocol)})
 
 
 def _diverged(numbers: Any) -> bool:

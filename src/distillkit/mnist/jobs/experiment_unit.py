@@ -9,7 +9,7 @@ from typing import Any
 
 from distillkit import Callback, Watched
 from distillkit.mnist.cells.run_context import RunContext, TeacherId, run_name
-from distillkit.mnist.experiments.plan import has_teacher
+from distillkit.mnist.experiments.catalogue import CATALOGUE
 from distillkit.mnist.experiments.runs import ExperimentResult, costs_like, experiment_config, run_experiment
 from distillkit.mnist.jobs.run_ids import Identities
 from distillkit.mnist.jobs.teachers import Teachers, TeacherSpec
@@ -46,7 +46,7 @@ class ExperimentUnit:
     """An experiment that is more than a cell: `distillkit.mnist.jobs.units.Unit`.
 
     Args:
-        name: Of `distillkit.mnist.experiments.suite.EXPERIMENTS`.
+        name: Of `distillkit.mnist.experiments.suite.CATALOGUE`.
         protocol: The settings.
         seed: Of everything that is drawn.
         identities: Of the job's runs.
@@ -56,7 +56,7 @@ class ExperimentUnit:
     def __init__(
         self, name: str, protocol: Protocol, seed: int, identities: Identities, context: RunContext
     ) -> None:
-        taught_by = identities.seeds_teacher(seed) if has_teacher(name) else None
+        taught_by = identities.seeds_teacher(seed) if CATALOGUE[name].needs_teacher else None
         teacher_id = None if taught_by is None else next(iter(taught_by.ids))
         self._task = RunExperiment(name, protocol, seed, taught_by, teacher_id)
         self._id = config_id(experiment_config(name, protocol, context, teacher_id), seed)

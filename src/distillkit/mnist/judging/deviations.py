@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from distillkit.mnist.experiments.plan import MOST_EPOCHS
+from distillkit.mnist.experiments.experiment import MOST_EPOCHS
 from distillkit.mnist.judging.claims import Claim
 from distillkit.mnist.judging.published import HINTON_PAPER
 from distillkit.mnist.protocols.protocol import LONG_PROTOCOLS, REPORT_PROTOCOLS

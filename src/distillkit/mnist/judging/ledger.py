@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from distillkit.mnist.experiments.plan import epochs_of
+from distillkit.mnist.experiments.catalogue import CATALOGUE
 from distillkit.mnist.judging.claims import Claim, claims
 from distillkit.mnist.judging.commands import cell_command, epochs_of_protocol, whole_command
 from distillkit.mnist.judging.deviations import deviations
@@ -176,7 +176,7 @@ def _expected_epochs(name: str, evidence: Evidence) -> int | None:
     experiment = name.partition("/")[0]
     if experiment in evidence.experiments:
         protocol = PROTOCOLS.get(evidence.protocol or "")
-        return None if protocol is None else epochs_of(experiment, protocol)
+        return None if protocol is None else CATALOGUE[experiment].epochs(protocol)
     protocols = epochs_of_protocol(evidence.protocol or "")
     return protocols.get("teacher" if name.startswith("teacher") else "student")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distillkit.mnist.experiments.figures import FIGURES
-from distillkit.mnist.experiments.words import WORDS
+from distillkit.mnist.experiments.catalogue import CATALOGUE
 from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.records import Ledger
 from distillkit.mnist.reporting.tables import stamped
@@ -20,18 +19,17 @@ def experiments_section(ledger: Ledger, evidence: Evidence, figures: Sequence[st
         figures: names of the figures that were drawn.
     """
     parts = []
-    for name, (title, _) in FIGURES.items():
+    for name, experiment in CATALOGUE.items():
         if not (runs := evidence.experiments.get(name)):
             continue
         lines = list(runs.values())
-        words = WORDS[name]
-        shown = [f"![{title}](figures/{name}.png)"] if name in figures else []
+        shown = [f"![{experiment.title}](figures/{name}.png)"] if name in figures else []
         parts += [
-            f"### {title}",
-            f"**Question.** {words.question}",
-            f"**Method.** {words.method(lines[0]['config'])} {_seeds(list(runs))}",
+            f"### {experiment.title}",
+            f"**Question.** {experiment.question}",
+            f"**Method.** {experiment.method(lines[0]['config'])} {_seeds(list(runs))}",
             *shown,
-            f"**Answer.** {words.answer(lines)}{_verdicts(ledger, name)}{_diverged(evidence, name)}",
+            f"**Answer.** {experiment.answer(lines)}{_verdicts(ledger, name)}{_diverged(evidence, name)}",
         ]
     return "\n\n".join([stamped("Experiments", evidence), *parts]) if parts else ""
 

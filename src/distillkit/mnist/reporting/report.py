@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillkit.mnist.drawing import FIGURE_KINDS
-from distillkit.mnist.experiments.figures import FIGURES, write_experiment_figures
+from distillkit.mnist.experiments.catalogue import CATALOGUE
+from distillkit.mnist.experiments.figures import write_experiment_figures
 from distillkit.mnist.judging.commands import command_of
 from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.ledger import build_ledger
@@ -54,7 +55,7 @@ CAPTIONS = {
 OUTPUTS = (
     "ledger.json",
     REPORT,
-    *(f"figures/{name}.{kind}" for name in (*CAPTIONS, *FIGURES) for kind in FIGURE_KINDS),
+    *(f"figures/{name}.{kind}" for name in (*CAPTIONS, *CATALOGUE) for kind in FIGURE_KINDS),
 )
 """Names of all files that are computed from results, whatever the protocol."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillkit.mnist.experiments.recount import counts_errors, recount
+from distillkit.mnist.experiments.catalogue import CATALOGUE
 from distillkit.mnist.verifying.outcome import VerifyOutcome
 from distillkit.workbench.results.store import EXPERIMENTS, config_id
 
@@ -41,13 +41,13 @@ def check_experiments(
         outcome.compare(f"{where}, id", config_id(line["config"], line["seed"]), line["id"])
         outcome.compare(f"{where}, tuned_on_test", False, line.get("tuned_on_test"))
         found = line["found"]
-        if counts_errors(str(line["name"])):
+        if CATALOGUE[str(line["name"])].counts_errors:
             predictions = _read(folder, str(line["id"]), outcome)
             if predictions is not None:
                 kept[str(line["id"])] = predictions
                 found = _recounted(line, predictions, labels, where, outcome)
         recounted.append({**line, "found": found, "tuned_on_test": False})
-    plain = sorted({name for line in lines if not counts_errors(name := str(line["name"]))})
+    plain = sorted({name for line in lines if not CATALOGUE[name := str(line["name"])].counts_errors})
     if plain:
         outcome.notes.append(
             f"{EXPERIMENTS}: {', '.join(plain)} count no errors, so there are no predictions to recompute "
@@ -65,7 +65,7 @@ def _recounted(
 ) -> Mapping[str, Any]:
     written: Mapping[str, Any] = line["found"]
     try:
-        found = recount(str(line["name"]), written, predictions, labels)
+        found = CATALOGUE[str(line["name"])].recount(written, predictions, labels)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         outcome.problems.append(
             f"{where}: expected predictions of every network that is counted but they do not fit ({error})."

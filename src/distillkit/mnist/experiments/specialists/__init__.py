@@ -1,1 +1,1 @@
-"""H14, specialists for confusable classes (§5), in miniature: groups, dustbins, the solver, one net again."""
+"""Specialists for confusable classes: what is measured, the experiment, its figure."""

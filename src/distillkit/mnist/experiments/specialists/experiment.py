@@ -1,125 +1,113 @@
-"""The whole of H14: find the groups, train the specialists, ask them, and distil them back into one net."""
+"""The experiment: Specialists for confusable classes."""
 
 from __future__ import annotations
 
-from copy import deepcopy
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import numpy as np
 
-from distillkit import metrics
-from distillkit.errors import DivergenceError
-from distillkit.losses import HardLabels, hinton
-from distillkit.mnist.experiments.answers import answers
-from distillkit.mnist.experiments.found import Found, predicted
-from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
-from distillkit.mnist.experiments.specialists.dustbin import raise_dustbin, special_cases, specialist_of
-from distillkit.mnist.experiments.specialists.groups import affinity, confusable_groups
-from distillkit.mnist.experiments.specialists.panel import Panel
+from distillkit.losses import HardLabels
+from distillkit.mnist.experiments.experiment import Experiment, Labels, Lines, Predictions, Results, wrong
+from distillkit.mnist.experiments.inputs import HARD_LABEL_WEIGHT, ExperimentInputs
+from distillkit.mnist.experiments.measured import Measured
+from distillkit.mnist.experiments.specialists.measure import specialists
+from distillkit.mnist.experiments.wording import errors, passes
+from distillkit.mnist.protocols.protocol import Protocol
 
-
-def specialists(
-    generalist: nn.Sequential,
-    recipe: Recipe,
-    train: Cases,
-    test: Cases,
-    *,
-    seed: int,
-    specialist_epochs: int,
-    epochs: int,
-    clusters: int = 4,
-    temperature: float = 4.0,
-    hard_label_weight: float = 0.1,
-) -> Found:
-    """Specialists for a generalist's confusable classes, what they mend, and one net distilled from them all.
-
-    Two others stand beside them: the generalist trained on for as many passes, since more training helps by
-    itself; and a net distilled from the generalist alone, since distillation does.
-
-    Args:
-        generalist: Trained; its last layer is `nn.Linear`. One that errs on its training cases, or the
-            specialists have nothing to learn there.
-        recipe: How the two nets are distilled and, but for its network, how the specialists are trained.
-        train: All training cases.
-        test: What the errors are counted on.
-        seed: Of the specialists' cases, of the nets' initial values, and of all orders.
-        specialist_epochs: Passes of each specialist over its cases, and of the generalist that is trained on.
-        epochs: Passes of the two nets over `train`.
-        clusters: K of K-means.
-        temperature: T of the soft targets.
-        hard_label_weight: Of the hard labels beside them, in [0, 1].
-
-    Returns:
-        `seed`, `cases`; `affinity`, `[class][class]`, of the generalist's predictions on the training
-        images; `groups`, for each its `classes`, the `cases` it learns from, its `correction`, the test cases
-        on which it is `asked`, and on these `generalist_errors` and `panel_errors`; and test errors of
-        `generalist`, `trained_on`, `uncorrected` (the panel with the dustbins as trained), `panel`,
-        `from_panel` and `from_generalist` (the two nets), under `test_errors`; and `diverged`, of any. And
-        what each of these predicts.
-
-    Reference:
-        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, §5.
-    """
-    probabilities = answers(generalist, train[0]).softmax(dim=-1)
-    groups = confusable_groups(probabilities, clusters)
-    trained, cases, corrections, diverged = [], [], [], []
-    for group in groups:
-        specialist = specialist_of(generalist, group)
-        part, correction = special_cases(train, group, seed)
-        diverged.append(_train_on(specialist, recipe, part, seed, specialist_epochs))
-        trained.append(specialist)
-        cases.append(len(part[1]))
-        corrections.append(correction)
-    trained_on = deepcopy(generalist)
-    diverged.append(_train_on(trained_on, recipe, train, seed, specialist_epochs))
-    panel = Panel(generalist, trained, groups)
-    uncorrected = answers(panel, test[0])
-    for specialist, correction in zip(trained, corrections, strict=True):
-        raise_dustbin(specialist, correction)
-    alone, together = answers(generalist, test[0]), answers(panel, test[0])
-    nets = [
-        recipe.distiller(
-            loss=hinton(temperature, hard_label_weight),
-            seed=seed,
-            updates=recipe.updates(len(train[1]), epochs),
-            teacher=teacher,
-        )
-        for teacher in (panel, generalist)
-    ]
-    diverged += train_together(nets, train, recipe, epochs=epochs)
-    said = {
-        "generalist": alone,
-        "trained_on": answers(trained_on, test[0]),
-        "uncorrected": uncorrected,
-        "panel": together,
-        "from_panel": nets[0].logits(test[0]),
-        "from_generalist": nets[1].logits(test[0]),
-    }
-    asked = panel.active(alone)
-    numbers = {
-        "seed": seed,
-        "cases": len(test[1]),
-        "affinity": affinity(probabilities).tolist(),
-        "groups": [
-            {
-                "classes": list(group),
-                "cases": cases[place],
-                "correction": corrections[place],
-                "asked": int(asked[:, place].sum()),
-                "generalist_errors": metrics.test_errors(alone[asked[:, place]], test[1][asked[:, place]]),
-                "panel_errors": metrics.test_errors(together[asked[:, place]], test[1][asked[:, place]]),
-            }
-            for place, group in enumerate(groups)
-        ],
-        "test_errors": {name: metrics.test_errors(logits, test[1]) for name, logits in said.items()},
-        "diverged": any(one is not None for one in diverged),
-    }
-    return Found(numbers, {name: predicted(logits) for name, logits in said.items()})
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def _train_on(
-    network: nn.Sequential, recipe: Recipe, cases: Cases, seed: int, epochs: int
-) -> DivergenceError | None:
-    distiller = recipe.distiller(
-        loss=HardLabels(), seed=seed, updates=recipe.updates(len(cases[1]), epochs), student=network
+class Specialists(Experiment):
+    """Specialists for confusable classes."""
+
+    name = "specialists"
+    asked_by = "H14"
+    title = "Specialists for confusable classes"
+    question = (
+        "Do specialists for the classes that a generalist confuses mend its errors, and can one net learn "
+        "from all of them?"
     )
-    return train_together([distiller], cases, recipe, epochs=epochs)[0]
+    settings: Mapping[str, Any] = {"clusters": 4, "temperature": 4.0, "hard_label_weight": HARD_LABEL_WEIGHT}
+    needs_teacher = False
+
+    @property
+    def trains(self) -> int:
+        """How many times a student is trained on all cases, or as long."""
+        return 6
+
+    def run(self, inputs: ExperimentInputs) -> Measured:
+        """Measure; takes as long as its students do."""
+        return specialists(
+            inputs.trained(inputs.narrow, HardLabels()),
+            inputs.narrow,
+            inputs.train,
+            inputs.test,
+            seed=inputs.seed,
+            specialist_epochs=inputs.epochs,
+            epochs=inputs.epochs,
+            **self.settings,
+        )
+
+    def method(self, config: Mapping[str, Any]) -> str:
+        """Return how it goes about it."""
+        return (
+            f"A generalist of {config['network']['hidden_units'][0]} units a layer; specialists begin "
+            f"as copies of it, the other classes in one dustbin, and are trained for {passes(config)}, half "
+            "of their cases special ones. All are asked together by the q that minimises the sum of the KL "
+            "divergences."
+        )
+
+    def answer(self, lines: Lines) -> str:
+        """Return what came of it."""
+        return _answer(self, lines)
+
+    def figure(self, results: Results) -> Figure:
+        """Draw it."""
+        # imported here for a quick start
+        from distillkit.mnist.experiments.specialists.figure import specialists_figure
+
+        return specialists_figure(results)
+
+    def errors(self, numbers: Mapping[str, Any]) -> dict[str, int | None]:
+        """Return the test errors by network."""
+        return dict(numbers["test_errors"])
+
+    def recount(self, numbers: Mapping[str, Any], predictions: Predictions, labels: Labels) -> dict[str, Any]:
+        """Return the numbers with every count of errors made anew."""
+        groups = []
+        for group in numbers["groups"]:
+            # a specialist is asked where the generalist's best class is special to it
+            asked = np.isin(predictions["generalist"], group["classes"])
+            groups.append(
+                {
+                    **group,
+                    "asked": int(asked.sum()),
+                    "generalist_errors": wrong(predictions["generalist"][asked], labels[asked]),
+                    "panel_errors": wrong(predictions["panel"][asked], labels[asked]),
+                }
+            )
+        errors = {name: wrong(predictions[name], labels) for name in numbers["test_errors"]}
+        return {**numbers, "groups": groups, "test_errors": errors}
+
+    def epochs(self, protocol: Protocol) -> int:
+        """Return the protocol's: its nets are narrow."""
+        return protocol.student_training.epochs
+
+
+def _answer(experiment: Experiment, lines: Lines) -> str:
+    of = partial(errors, experiment, lines)
+    groups = "; ".join(
+        "{" + ", ".join(map(str, group["classes"])) + "}" for group in lines[0]["found"]["groups"]
+    )
+    return (
+        f"The classes that seed {lines[0]['seed']} finds confusable: {groups or 'none'}. The generalist "
+        f"alone makes {of('generalist')} test errors, with its specialists "
+        f"{of('panel')} ({of('uncorrected')} where their dustbins are not "
+        "corrected). The fair comparison: trained on for as many passes, the generalist alone makes "
+        f"{of('trained_on')}. One net distilled from all of them makes "
+        f"{of('from_panel')}, one distilled from the generalist alone "
+        f"{of('from_generalist')}."
+    )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from distillkit.mnist.drawing import error_axis
-from distillkit.mnist.experiments.seeds_drawn import dots, places
+from distillkit.mnist.experiments.drawing_seeds import dots, places
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _SHOWN = {

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from distillkit.mnist.drawing import error_axis
-from distillkit.mnist.experiments.seeds_drawn import Dashes, lines
+from distillkit.mnist.experiments.drawing_seeds import Dashes, lines
 from distillkit.workbench.compare.figure_style import BLUE, GREY, ORANGE, new_figure
 
 _SHOWN_IN_TRAINING = 0.03

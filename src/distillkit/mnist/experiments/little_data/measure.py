@@ -14,11 +14,12 @@ from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, hinton
 from distillkit.mnist.cells.cell import held_out
 from distillkit.mnist.experiments.answers import answers
-from distillkit.mnist.experiments.found import Found, predicted
+from distillkit.mnist.experiments.measured import Measured, predicted
 from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
-from distillkit.mnist.experiments.recount import HELD_OUT_LABELS, held_out_of, part
 from distillkit.transfer_sets import Fraction
 
+HELD_OUT_LABELS = "held-out-labels"
+_HELD_OUT = "-held-out"
 FRACTIONS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _LOOKS = 25
 
@@ -34,7 +35,7 @@ def learning_curve(
     temperature: float = 20.0,
     hard_label_weight: float = 0.1,
     fractions: Sequence[float] = FRACTIONS,
-) -> Found:
+) -> Measured:
     """Two students of each part of the training cases: of hard labels alone, and of soft targets too.
 
     A twelfth of each class is held out for early stopping; parts are parts of the rest, drawn class by class,
@@ -118,7 +119,7 @@ def learning_curve(
         "teacher_errors": metrics.test_errors(said, test[1]),
         "students": students,
     }
-    return Found(numbers, {"teacher": predicted(said), **predictions})
+    return Measured(numbers, {"teacher": predicted(said), **predictions})
 
 
 class _Looks(Callback):
@@ -165,3 +166,18 @@ def _split(train: Cases, seed: int) -> tuple[Cases, Cases]:
     images, labels = train
     is_held_out = held_out(labels, seed)
     return (images[~is_held_out], labels[~is_held_out]), (images[is_held_out], labels[is_held_out])
+
+
+def part(fraction: float, targets: str) -> str:
+    """The name under which little-data keeps the predictions of a student, one row a look.
+
+    Example:
+        >>> part(0.03, "soft")
+        '0.03-soft'
+    """
+    return f"{fraction:g}-{targets}"
+
+
+def held_out_of(student: str) -> str:
+    """The name under which little-data keeps what a student says of the held-out cases."""
+    return f"{student}{_HELD_OUT}"

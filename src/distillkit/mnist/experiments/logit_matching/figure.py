@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillkit.mnist.drawing import error_axis
-from distillkit.mnist.experiments.seeds_drawn import Dashes, dots, lines, places
+from distillkit.mnist.experiments.drawing_seeds import Dashes, lines
 from distillkit.workbench.compare.figure_style import BLUE, GREY, INK, ORANGE, new_figure
 
 _COLOURS = {"centred": BLUE, "uncentred": ORANGE}
@@ -52,37 +51,6 @@ def gradient_distances_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
         Line2D([], [], color=GREY, linestyle=(0, (1, 2)), label="share that no softmax sees"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    return figure
-
-
-def student_distances_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw what `logit_matching.student_distances` found.
-
-    Args:
-        results: One of each seed, of the same temperatures.
-    """
-    names = [name for name in results[0]["students"] if name != "matching"]
-    cases = results[0]["cases"]
-    figure = new_figure(12.0, 4.4)
-    left, middle, right = figure.subplots(1, 3)
-    for place, name in enumerate(names):
-        students = [result["students"][name] for result in results]
-        colour = {"uncentred": ORANGE, "twin": GREY}.get(name, BLUE)
-        dots(left, place, [max(1.0, cases * (1 - one["agreement"])) for one in students], colour)
-        dots(middle, place, [one["kl"] for one in students if one["kl"] is not None], colour)
-        dots(right, place, [one["test_errors"] for one in students], colour)
-    matching = [result["students"]["matching"]["test_errors"] for result in results]
-    right.axhline(sum(matching) / len(matching), color=INK, linewidth=1, linestyle="--")
-    error_axis(left, _plotted(left))
-    error_axis(right, _plotted(right))
-    middle.set_yscale("log")
-    left.set_title(f"cases (of {cases:,}) of another class")
-    middle.set_title("KL divergence, nats")
-    right.set_title("test errors (dashed: matching)")
-    for axes in (left, middle, right):
-        places(axes, [{"uncentred": "not\ncentred", "twin": "other\nseed"}.get(n, n[2:]) for n in names])
-        axes.tick_params(axis="x", labelsize=8)
-        axes.set_xlabel("soft targets at T, and matching logits")
     return figure
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Measured:
     """Numbers that go to JSON, and predictions from which every count of errors among them follows."""
 
     numbers: dict[str, Any]

@@ -1,0 +1,1 @@
+"""What the teacher knows: what is measured, the experiment, its figure."""

@@ -1,0 +1,1 @@
+"""Soft targets instead of data: what is measured, the experiment, its figure."""

@@ -71,7 +71,7 @@ class Ensemble(nn.Module):
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """What each member counts; they sum to 1."""
+        """The weight of each member; they sum to 1."""
         return tuple(weight / len(self._relative) for weight in self._relative)
 
     def forward(self, *inputs: Any, **named_inputs: Any) -> Tensor:

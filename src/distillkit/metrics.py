@@ -1,4 +1,4 @@
-"""What is measured of a student: errors, calibration, and how far it agrees and errs with its teacher."""
+"""Metrics of a student: errors, calibration, and how far it agrees and errs with its teacher."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class CalibrationBin:
 
 
 def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> tuple[CalibrationBin, ...]:
-    """What `expected_calibration_error` is the mean over: a reliability diagram draws these.
+    """Return the bins that `expected_calibration_error` is the mean over, for a reliability diagram.
 
     Args:
         logits: `[cases, classes]`.
@@ -190,7 +190,7 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> tuple[Ca
 
 
 def _binned(logits: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each case the confidence, whether it is correct, and the number of its bin."""
+    """Return each case's confidence, whether it is correct, and the number of its bin."""
     confidence, predicted = logits.double().softmax(dim=-1).max(dim=-1)
     correct = (predicted == labels).double()
     # the bin (k/bins, (k+1)/bins] has the number k

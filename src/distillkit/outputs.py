@@ -23,7 +23,7 @@ def call(model: Callable[..., Any], inputs: Any) -> Any:
 
 
 def _told(inputs: Any) -> str:
-    """What inputs are, for people."""
+    """Describe inputs for people."""
     if isinstance(inputs, Mapping):
         by_name = ", ".join(f"{name}={_told(value)}" for name, value in inputs.items())
         return f"{by_name}, by name, as all of a mapping is but its 'labels'"

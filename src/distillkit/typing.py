@@ -36,9 +36,9 @@ class Examples:
     """Which examples a batch holds, and of which it was taken."""
 
     numbers: Tensor
-    """Those of the batch, by their numbers in the data set, `[batch]`, int64."""
+    """The numbers of the batch's examples in the data set, `[batch]`, int64."""
     selected: Tensor
-    """Those that the student learns from, by the same numbers, `[selected]`, int64, without repeats."""
+    """The examples that the student learns from, by number, `[selected]`, int64, without repeats."""
     size: int
     """How many the data set has, before a transfer set chooses; the numbers are in `[0, size)`."""
     labels: Tensor | None = None
@@ -47,13 +47,13 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
-    """What one side, teacher or student, said of a batch."""
+    """The outputs of one side, teacher or student, for a batch."""
 
     logits: Logits
     features: Mapping[str, Tensor] = field(default_factory=dict)
-    """What its layers gave, by module name, those alone that the loss looks at; each `[batch, ...]`."""
+    """The features of the layers that the loss looks at, by module name; each `[batch, ...]`."""
     adapters: nn.Module | None = None
-    """What the loss learns itself, made by its `adapters`; the student's side alone has it."""
+    """The adapters of the loss, as its `adapters` made them; the student's side alone has them."""
     examples: Examples | None = None
     """Which examples these are, where the loss `needs()` them; the student's side alone has it."""
 

@@ -8,14 +8,15 @@ from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
 from distillkit.mnist.sweep import with_temperature
 from distillkit.testing import examples_of
+from loss_examples import exported
 
 NONE = {"hard_labels", "logit_matching", "weighted_sum"}
 """Losses without a temperature."""
-ON_FEATURES = {kind for kind in Loss.kinds() if "layers" in Loss.kind_class(kind).model_fields}
-"""Which a sweep's networks cannot use, since their layers are not named."""
+ON_LOGITS = sorted(kind for kind, cls in exported().items() if "layers" not in cls.model_fields)
+"""The others cannot be used by a sweep's networks, whose layers are not named."""
 
 
-@pytest.mark.parametrize("kind", sorted(set(Loss.kinds()) - ON_FEATURES))
+@pytest.mark.parametrize("kind", ON_LOGITS)
 def test_a_temperature_is_used_or_refused(kind: str) -> None:
     """Two temperatures give two losses; a loss that sets its own is refused in a sentence that names it."""
     if kind == "ctkd":

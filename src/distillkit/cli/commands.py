@@ -49,7 +49,7 @@ class Commands(TyperGroup):
     """Ends an error that distillkit can explain in one line and its exit code, never in a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """As they were added, but `reproduce` first, where typer has groups last."""
+        """Return the commands as they were added, but `reproduce` first, where typer has groups last."""
         return sorted(super().list_commands(ctx), key=lambda name: name != "reproduce")
 
     def invoke(self, ctx: Any) -> Any:

@@ -24,7 +24,7 @@ def stderr() -> Console:
 
 
 def print_json(value: Any) -> None:
-    """What a program asked for, on stdout and nothing beside it."""
+    """Print a value as JSON on stdout, and nothing beside it."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -129,7 +129,7 @@ def _model_and_inputs(
 
 
 def _source(name: str, code: Path | None, weights: Path | None) -> dict[str, str]:
-    """What was named, and the digests of the files behind it."""
+    """Return the name of the model, and the digests of the files behind it."""
     # imported here for a quick start
     from distillkit.cli.named import file_and_function
     from distillkit.workbench.results.atomic import sha256_of

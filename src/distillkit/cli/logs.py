@@ -1,4 +1,4 @@
-"""What the library logs, on stderr beside the progress."""
+"""The log of the library, on stderr beside the progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person names on the command line: a model of torchvision, or `FILE.py:FUNCTION`."""
+"""Models named on the command line: of torchvision, or as `FILE.py:FUNCTION`."""
 
 from __future__ import annotations
 

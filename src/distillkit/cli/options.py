@@ -27,7 +27,7 @@ class DataName(StrEnum):
 
 
 class PrecisionChoice(StrEnum):
-    """Of the forward pass."""
+    """Precision of the forward pass."""
 
     AUTO = "auto"
     FP32 = "fp32"

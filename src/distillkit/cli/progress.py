@@ -1,4 +1,4 @@
-"""What a person sees while runs go on: bars on a terminal, a line now and then elsewhere."""
+"""Progress of runs: bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ class Terminated(BaseException):
 
 
 class _Asked:
-    """What the program was asked to end by, if it was."""
+    """The signal that the program was asked to end by, if it was."""
 
     by: type[BaseException] | None = None
 

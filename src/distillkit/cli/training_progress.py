@@ -1,4 +1,4 @@
-"""What a person sees while one student is trained: a bar on a terminal, a line an epoch elsewhere."""
+"""Progress of one training: a bar on a terminal, a line an epoch elsewhere."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from distillkit.typing import LossFn
 
 
 class Watched(Protocol):
-    """What a callback may use of the `Distiller` that calls it."""
+    """The part of a `Distiller` that a callback may use."""
 
     @property
     def student(self) -> nn.Module:
@@ -30,7 +30,7 @@ class Watched(Protocol):
 
     @property
     def adapters(self) -> nn.Module | None:
-        """What the loss learns itself, if it does."""
+        """The adapters of the loss, if it learns."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""What is checked once, on the first batch, before anything is trained."""
+"""Checks on the first batch, before anything is trained."""
 
 from __future__ import annotations
 

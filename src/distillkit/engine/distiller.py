@@ -143,7 +143,7 @@ class Distiller:
 
     @property
     def adapters(self) -> nn.Module | None:
-        """What the loss learns itself; `None` before the first batch, and of a loss that learns nothing."""
+        """The adapters of the loss; `None` before the first batch, and of a loss that learns nothing."""
         return self.training.adapters
 
     @property

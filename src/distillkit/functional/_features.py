@@ -1,4 +1,4 @@
-"""What layers give, brought into the forms that are compared."""
+"""The features of layers, brought into the forms that are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be expected of directions that have nothing to do with each other."""
+"""Expected values of directions that have nothing to do with each other."""
 
 from __future__ import annotations
 

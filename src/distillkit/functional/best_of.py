@@ -1,4 +1,4 @@
-"""Of several teachers, the one that is right about an example."""
+"""The member of several teachers that is right about an example."""
 
 from __future__ import annotations
 

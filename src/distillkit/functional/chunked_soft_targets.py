@@ -21,7 +21,7 @@ def chunked_kl(
     rows_at_once: int,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """What `distillation_kl` gives, with memory for a few rows' softmax instead of all of them.
+    """Return `distillation_kl`, with memory for a few rows' softmax instead of all of them.
 
     T² · mean over the positions that count of Σ_c p_c (log p_c − log q_c). Neither side's log-softmax is ever
     held whole, nor kept for the backward pass, which computes it again: beside the logits and their gradient

@@ -1,4 +1,4 @@
-"""What channels are selective for, as two samples of patterns."""
+"""Distance of both sides' channels as two samples of patterns."""
 
 from __future__ import annotations
 

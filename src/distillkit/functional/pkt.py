@@ -46,7 +46,7 @@ def neighbour_divergence(*, student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def _log_probabilities(rows: Tensor) -> Tensor:
-    """Of each example's others, `[batch, batch − 1]`."""
+    """Return the log-probabilities of each example's others as its neighbour, `[batch, batch − 1]`."""
     size = len(rows)
     rows = directions(rows)
     # autocast would take the products in half precision

@@ -1,4 +1,4 @@
-"""What a teacher would say that knows the true class and nothing else."""
+"""A virtual teacher that knows the true class and nothing else."""
 
 from __future__ import annotations
 

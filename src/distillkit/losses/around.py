@@ -37,7 +37,7 @@ class Around(Loss):
 
     @property
     def gradient_is_of_the_value(self) -> bool:
-        """As the loss inside."""
+        """Return whether it is so of the loss inside."""
         return self.loss.gradient_is_of_the_value
 
     @abstractmethod
@@ -59,10 +59,10 @@ class Around(Loss):
         return self.loss.contributions(student=student, teacher=teacher, labels=labels)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
-        """What the loss inside learns."""
+        """Make what the loss inside learns."""
         return self.loss.adapters(student=student, teacher=teacher)
 
     def remember(self, *, student: Outputs, teacher: Outputs | None, labels: Labels | None) -> None:
-        """As the loss inside, of what that one sees."""
+        """Let the loss inside note down the batch as it sees it."""
         student, teacher = self.seen(student, teacher, labels)
         self.loss.remember(student=student, teacher=teacher, labels=labels)

@@ -18,7 +18,7 @@ _P = TypeVar("_P", bound=Policy)
 
 
 class Loss(Policy):
-    """What the student minimises: a scalar of both sides' outputs and the labels.
+    """The root of the losses: a scalar of both sides' outputs and the labels.
 
     A new loss is one class: its fields are its settings, `kind` its name, `__call__` its maths. Keep the
     maths in a pure function and sum over classes, average over the batch.
@@ -55,7 +55,7 @@ class Loss(Policy):
         return Needs(learns=type(self).adapters is not Loss.adapters)
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
-        """What it learns itself, such as a regressor, made to fit what both sides say of a batch.
+        """Make what it learns itself, such as a regressor, to fit the outputs of both sides.
 
         The Distiller makes it once, when there is a first batch, trains it beside the student, keeps it out
         of the student, and hands it to every call as `student.adapters`. By default there is nothing.
@@ -95,7 +95,7 @@ class Loss(Policy):
         return str(cls.model_fields["kind"].default)
 
     def learnt(self, student: Outputs) -> nn.Module:
-        """What the loss learns itself, as `adapters` made it.
+        """Return what the loss learns itself, as `adapters` made it.
 
         Raises:
             ConfigurationError: There is none.
@@ -130,7 +130,7 @@ class Loss(Policy):
         return self.teachers(teacher).logits
 
     def teachers(self, teacher: Outputs | None) -> Outputs:
-        """What the teacher said.
+        """Return the teacher's outputs.
 
         Raises:
             ConfigurationError: There is no teacher.

@@ -39,7 +39,7 @@ class CC(DistanceLoss):
     gamma: float = Field(default=0.4, gt=0)
     """γ > 0 of the kernel; larger looks at nearer examples."""
     order: int = Field(default=2, ge=1)
-    """Of the Taylor series, ≥ 1."""
+    """The order of the Taylor series, ≥ 1."""
 
     def needs(self) -> Needs:
         """Return that it relates the examples of a batch, beside the rest."""

@@ -50,7 +50,7 @@ class EmbeddingBanks(nn.Module):
 
 
 class _Sides(nn.Module):
-    """Of one pair of layers."""
+    """The maps and banks of one pair of layers."""
 
     of_student: Tensor
     of_teacher: Tensor

@@ -47,7 +47,7 @@ class FeatureLoss(Loss):
         )
 
     def pairs(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
-        """What the layers gave, the student's beside the teacher's, each `[batch, ...]`.
+        """Return the features of the paired layers, the student's beside the teacher's, each `[batch, ...]`.
 
         Raises:
             ConfigurationError: There is no teacher, or a layer or its counterpart is missing.

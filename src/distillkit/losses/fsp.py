@@ -38,7 +38,7 @@ class FSP(FeatureLoss):
     kind: Literal["fsp"] = "fsp"
 
     def pairs(self, student: Outputs, teacher: Outputs | None) -> list[tuple[Tensor, Tensor]]:
-        """As of any loss on features; two pairs or more."""
+        """Return the pairs of layers; two or more."""
         found = super().pairs(student, teacher)
         if len(found) < 2:
             raise ConfigurationError(

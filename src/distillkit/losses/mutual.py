@@ -44,7 +44,7 @@ class Mutual(Loss):
 
     kind: Literal["mutual"] = "mutual"
     loss: Loss = Field(default_factory=_of_the_paper)
-    """What each student minimises with each of its peers as the teacher; a loss on logits and labels."""
+    """The loss of each student with each of its peers as the teacher; a loss on logits and labels."""
 
     @model_validator(mode="after")
     def _the_loss_looks_at_logits(self) -> Self:

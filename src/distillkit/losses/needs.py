@@ -1,4 +1,4 @@
-"""What a loss needs, as one object that can be united."""
+"""The needs of a loss, as one object that can be united."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a loss needs of the training beside logits and labels.
+    """The needs of a loss from the training, beside logits and labels.
 
     Attributes:
         student_layers: The student's layers that it looks at, by module name or pattern; what these give in

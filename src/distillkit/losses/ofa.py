@@ -18,7 +18,7 @@ from distillkit.typing import Labels, Outputs
 
 
 class OFA(Loss):
-    """What the student could answer at some of its layers, against the teacher's answer and the labels.
+    """Cross-entropy of the student's exits at some of its layers with the teacher's answer and the labels.
 
     −(1 + p_t)^γ log q_t − Σ_{c≠t} p_c log q_c, averaged over the batch and summed over the layers; the
     formula is at `functional.target_enhanced_cross_entropy`. p is the teacher's, t the true class, and q what

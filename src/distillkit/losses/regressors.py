@@ -1,4 +1,4 @@
-"""What brings a student's feature to the channels of a teacher's."""
+"""Maps from a student's feature to the channels of a teacher's."""
 
 from __future__ import annotations
 

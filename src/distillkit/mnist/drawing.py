@@ -1,4 +1,4 @@
-"""What every figure of MNIST is drawn with: the axis of errors, marks of a mean, stamps, and the files."""
+"""Shared parts of all figures of MNIST: the axis of errors, marks of a mean, stamps, and the files."""
 
 from __future__ import annotations
 

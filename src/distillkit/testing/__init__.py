@@ -1,4 +1,4 @@
-"""What every loss promises, as checks for the tests of a loss of your own."""
+"""Checks of what every loss promises, for the tests of a loss of your own."""
 
 from distillkit.testing.checking import Check as Check
 from distillkit.testing.checking import check_loss as check_loss

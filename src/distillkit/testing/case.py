@@ -22,7 +22,7 @@ _FOUND_BY_A_PATTERN = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """What both sides say of a batch, and its labels."""
+    """The outputs of both sides for a batch, and its labels."""
 
     student: Outputs
     teacher: Outputs
@@ -56,7 +56,7 @@ class Case:
         return self.examples or _numbered(self.labels)
 
     def leaves(self) -> list[Tensor]:
-        """What the student says: its logits, then its features."""
+        """Return the student's outputs: its logits, then its features."""
         return [self.student.logits, *self.student.features.values()]
 
 
@@ -75,7 +75,7 @@ def case_for(loss: Loss, *, size: int = 6) -> Case:
 
 
 def small_case_for(loss: Loss) -> Case:
-    """As `case_for`, of fewer numbers, for what is done with each of them."""
+    """Make a case as `case_for`, of fewer numbers, where each of them is changed in turn."""
     if not looks_at_layers(loss):
         return logits(size=3, classes=4)
     maps = maps_for(loss, size=4, channels=(2, 2), sides=(2, 2))
@@ -114,7 +114,7 @@ def rows_for(loss: Loss, shape: tuple[int, ...], *, size: int = 6) -> Case:
 
 
 def made(loss: Loss, case: Case) -> nn.Module | None:
-    """What a loss learns between the sides of a case, as the Distiller makes it; always the same values."""
+    """Make what a loss learns between the sides of a case, as the Distiller does; always the same values."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         adapters = loss.adapters(student=said(loss, case), teacher=taught(loss, case))

@@ -1,4 +1,4 @@
-"""What every loss promises, on logits or on features."""
+"""Checks of every loss, on logits or on features."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from distillkit.testing.promise import promise
 from distillkit.typing import Outputs
 
 _NO_MEAN = 1e-3
-"""By which a loss at least differs from the mean over its examples where it is said to be none."""
+"""The least difference of a loss from the mean over its examples where it says that it is none."""
 _ROUNDED = 0.04
-"""What rounding the inputs to bfloat16, which keeps 8 bits, may change of a loss."""
+"""The change of a loss that rounding the inputs to bfloat16, which keeps 8 bits, may make."""
 
 
 def survives_files(loss: Loss) -> None:
-    """It goes to YAML and JSON and comes back equal, of its own class, with an equal hash."""
+    """Check that it goes to YAML and JSON and comes back equal, of its own class, with an equal hash."""
     for again in (Loss.from_yaml(loss.to_yaml()), Loss.from_json(loss.to_json())):
         promise(again == loss and type(again) is type(loss), loss, f"came back from a file as {again!r}")
         promise(hash(again) == hash(loss), loss, "is equal to what a file gives back, and its hash is not")

@@ -1,4 +1,4 @@
-"""What a loss on features promises beside."""
+"""Checks of losses on features."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def explains_other_shapes(loss: Loss) -> None:
 
 
 def explains_vectors_and_tokens(loss: Loss) -> None:
-    """What needs maps says so of `[batch, numbers]` and `[batch, tokens, numbers]`; the rest takes them."""
+    """Check that a loss of maps refuses `[batch, numbers]` and `[batch, tokens, numbers]`; others take them."""
     for shape in [(7,), (3, 7)]:
         _meets(loss, rows_for(loss, shape), f"features {[6, *shape]}")
 

@@ -1,4 +1,4 @@
-"""What a loss on logits promises beside."""
+"""Checks of losses on logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a broken promise says."""
+"""The error of a broken promise."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Chain(TransferSet):
         return any(part.selects_by_label for part in self.parts)
 
     def select(self, size: int, labels: Tensor | None) -> Tensor:
-        """What is left after the last part."""
+        """Return what is left after the last part."""
         chosen = torch.arange(size)
         for part in self.parts:
             left = labels if labels is None else labels[chosen.to(labels.device)]

@@ -39,11 +39,11 @@ class OmitClasses(TransferSet):
 
     @property
     def selects_by_label(self) -> bool:
-        """It does."""
+        """Whether it looks at labels: yes."""
         return True
 
     def select(self, size: int, labels: Tensor | None) -> Tensor:
-        """Those of other classes."""
+        """Return the examples of other classes."""
         return (~_is_one_of(self.labels_to_select_by(labels), self.classes)).nonzero().flatten()
 
 
@@ -64,9 +64,9 @@ class OnlyClasses(TransferSet):
 
     @property
     def selects_by_label(self) -> bool:
-        """It does."""
+        """Whether it looks at labels: yes."""
         return True
 
     def select(self, size: int, labels: Tensor | None) -> Tensor:
-        """Those of these classes."""
+        """Return the examples of these classes."""
         return _is_one_of(self.labels_to_select_by(labels), self.classes).nonzero().flatten()

@@ -30,7 +30,7 @@ class Fraction(TransferSet):
 
     @property
     def selects_by_label(self) -> bool:
-        """It does, where there are labels."""
+        """Whether it looks at labels: where there are some."""
         return True
 
     def select(self, size: int, labels: Tensor | None) -> Tensor:

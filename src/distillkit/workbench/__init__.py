@@ -1,4 +1,9 @@
-"""What every experiment needs: results on disk, the environment, statistics."""
+"""Tools around a training.
+
+`runs` trains from a run file, `compare` sets two models side by side, `export` writes a student as a file,
+`results` keeps lines and predictions on disk, `statistics` summarises a few seeds, `authoring` helps to write
+losses and run files, `workers` runs tasks in processes.
+"""
 
 from distillkit.workbench.results.atomic import write_atomically as write_atomically
 from distillkit.workbench.results.environment import SettledPrecision as SettledPrecision

@@ -12,7 +12,7 @@ from distillkit.layer_names import VOICES
 from distillkit.typing import Outputs
 
 _NOT_COUNTED = -100
-"""What `torch.nn.functional.cross_entropy` leaves out, and data have for padding."""
+"""The label that `torch.nn.functional.cross_entropy` leaves out, and data have for padding."""
 
 
 def counted(
@@ -51,7 +51,7 @@ def counted(
 def cases(
     logits: Tensor, teacher_logits: Tensor | None, labels: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """What there is to evaluate: a case for each position whose label is not −100, as `counted` has it."""
+    """Return the cases to evaluate: one for each position whose label is not −100, as in `counted`."""
     if labels is None or not _fit(labels, logits, teacher_logits):
         return logits, teacher_logits, labels
     flat, places = _places(labels)

@@ -31,7 +31,7 @@ class Numbering:
         self._known, self._device = known, device
 
     def __call__(self, said: Outputs, batch: Batch) -> Outputs:
-        """What was said, of these examples."""
+        """Return the outputs with the numbers of these examples."""
         numbers = move(batch.indices, self._device)
         return replace(said, examples=replace(self._known, numbers=numbers))
 

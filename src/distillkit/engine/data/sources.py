@@ -76,7 +76,7 @@ class ResidentSource(Source):
 
     @property
     def inference_batch_size(self) -> int:
-        """As many as keep a batch within four million numbers, at most 1,000."""
+        """The examples of a batch of at most four million numbers, at most 1,000."""
         return int(max(self.batch_size, min(1000, _NUMBERS_A_BATCH // max(1, self._numbers_an_example))))
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:

@@ -114,7 +114,7 @@ class Capture:
 
 
 def outputs_of(model: Callable[..., Any], inputs: Any, who: str, capture: Capture | None) -> Outputs:
-    """What a forward pass says: the logits, and the features where some are to be taken.
+    """Call a model; return its logits, and its features where some are to be taken.
 
     Raises:
         ConfigurationError: There are no logits in it; or as `Capture`.

@@ -61,7 +61,7 @@ class _OrAsItIs:
 
 
 def compiler_errors() -> tuple[type[Exception], ...]:
-    """What compiled code raises where the machine cannot compile it."""
+    """Return the errors of compiled code where the machine cannot compile it."""
     # imported here for a quick start
     from torch._dynamo.exc import TorchDynamoException
     from torch._inductor.exc import InductorError

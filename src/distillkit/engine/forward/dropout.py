@@ -16,7 +16,7 @@ _LEVELS = 1 << 16
 
 
 def dropout_mask(like: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
-    """What dropout multiplies by: 0 where a unit is dropped, 1 / (share kept) elsewhere; shape of `like`.
+    """Return the factors of dropout: 0 where a unit is dropped, 1 / (share kept) elsewhere; shape of `like`.
 
     Torch draws a float for each unit from a generator that takes its time; four units of 16 bits from each
     64-bit number take a fifth of it. The share kept is a multiple of 1/65536, and the factor its inverse, so

@@ -1,4 +1,4 @@
-"""What a loss needs of the engine: the layers that it looks at, in both models, and the rest."""
+"""The needs of a loss in the engine: the layers that it looks at, in both models, and the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("distillkit")
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """What a loss needs, and what takes it from each side.
+    """The needs of a loss, and the hooks that take its layers from each side.
 
     Attributes:
         needs: What the loss says of itself.

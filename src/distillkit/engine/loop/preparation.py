@@ -1,4 +1,4 @@
-"""What is done once before the epochs: examples chosen, the teacher asked, adapters made."""
+"""Preparation of a `fit`: examples chosen, the teacher asked, adapters made."""
 
 from __future__ import annotations
 

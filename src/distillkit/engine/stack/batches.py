@@ -24,7 +24,7 @@ from distillkit.typing import Batch
 
 @dataclass(frozen=True)
 class Learner:
-    """What one student sees: its transfer set, the examples chosen, its seed, and its teacher's answers."""
+    """The view of one student: its transfer set, its examples, its seed, and its teacher's answers."""
 
     transfer_set: TransferSet
     selected: Tensor
@@ -58,7 +58,7 @@ class StackedBatch:
 
 
 def obstacle_in(source: Source) -> str | None:
-    """What about data keeps students of them from a stack, as the rest of a sentence."""
+    """Return what about data keeps students from a stack, as the rest of a sentence."""
     if not isinstance(source, ResidentSource):
         return "the data are no tensors"
     if source.weighted:

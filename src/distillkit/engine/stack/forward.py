@@ -95,7 +95,7 @@ def forward_for(students: Sequence[nn.Module], inputs: Inputs) -> Forward | str:
 
 @contextmanager
 def _warnings_as_errors() -> Iterator[None]:
-    """Those too that torch gives once a process, so that the first stack is judged as any other."""
+    """Make warnings errors, also those that torch gives once a process: so each stack is judged alike."""
     always = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
     try:

@@ -16,7 +16,7 @@ from distillkit.policy import Policy
 from distillkit.typing import LossFn, Outputs
 
 Contributions = dict[str, Tensor]
-"""By name, each `[members]`."""
+"""Contributions by name, each `[members]`."""
 
 
 def signature(loss: LossFn) -> Hashable:

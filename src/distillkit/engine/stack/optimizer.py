@@ -22,7 +22,7 @@ _COUNTS = frozenset({"step", "mu_product"})
 """State that is one number, also of a parameter that is one."""
 
 State = dict[str, dict[str, Any]]
-"""What an optimiser remembers of each parameter, by the parameter's name."""
+"""The state of an optimiser for each parameter, by the parameter's name."""
 
 
 def layout(optimizer: Optimizer, student: nn.Module) -> Hashable:

@@ -53,7 +53,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _one_student(run: Run, forward: Forward, inputs: Any) -> tuple[int, float]:
-    """What a student takes: bytes, with all that its backward pass needs, and seconds."""
+    """Measure a student: bytes, with all that its backward pass needs, and seconds."""
     saved: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from distillkit.engine.update.fused.fused_step import OnePass, has_rules
 
 
 class StackedStepping:
-    """By the stacked optimiser; or by one compiled pass, after a first step of each epoch.
+    """Steps by the stacked optimiser; or by one compiled pass, after a first step of each epoch.
 
     Args:
         weights: Of all students.
@@ -49,7 +49,7 @@ class StackedStepping:
         self._first_of_epoch = True
 
     def weights(self) -> dict[str, Tensor]:
-        """What a pass forward is made with."""
+        """Return the weights of the forward pass."""
         return {**self._weights.all(), **self._copies}
 
     def begin(self) -> None:

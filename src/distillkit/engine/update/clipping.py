@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 def clipping_for(
     optimizer: Optimizer, parameters: Sequence[nn.Parameter], clip_norm: float, *, scaled: bool
 ) -> Callable[[], object]:
-    """What makes a context manager around an optimiser's step, in which the gradients count as clipped.
+    """Return what makes the context of an optimiser's step, in which the gradients count as clipped.
 
     A fused optimiser divides the gradients by a number as it reads them, as it does for a gradient scaler, so
     they are read once more for their norm and not written. Any other gets gradients that are clipped before.

@@ -1,4 +1,4 @@
-"""What a loss says of a batch, by name."""
+"""The contributions of a loss to a batch, by name."""
 
 from __future__ import annotations
 

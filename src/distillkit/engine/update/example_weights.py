@@ -21,7 +21,7 @@ from distillkit.typing import LossFn, Outputs
 logger = logging.getLogger("distillkit")
 
 Each = dict[str, Tensor]
-"""By name, each `[batch]`."""
+"""Losses of the examples by name, each `[batch]`."""
 
 
 class WeightedExamples:

@@ -18,7 +18,7 @@ Setting = tuple[str, int | None]
 
 
 def kept_settings(optimizer: Optimizer) -> dict[Setting, Hashable]:
-    """What a recording keeps: with other values it has to be made anew. Asked for at every step.
+    """Return the settings that a recording keeps: others need another recording. Called at every step.
 
     Those are numbers, such as momentum, of tensors on a CPU too. Learning rates that `given_rates` finds are
     not kept, and a tensor on the device is read anew at each replay. An optimiser that has been exchanged, or

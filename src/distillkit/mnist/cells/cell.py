@@ -24,7 +24,7 @@ _BETWEEN_STARTS = 1_000_000
 Average = Literal["probabilities", "logits"]
 AVERAGES: tuple[Average, ...] = ("probabilities", "logits")
 FRACTION_KEPT = 11 / 12
-"""Of the training cases in a run that only chooses a bias: 55,000 are learnt from, 5,000 held out."""
+"""Share of the training cases in a run that only chooses a bias: 55,000 are learnt from, 5,000 held out."""
 
 
 TEST_TUNED, HELD_OUT, LABEL_FREE = "test-tuned", "held-out", "label-free"
@@ -47,7 +47,7 @@ class BiasCorrection(BaseModel):
 
 
 class Cell(BaseModel):
-    """What is trained, and how, apart from the seed."""
+    """One network to train, and how, apart from the seed."""
 
     model_config = ConfigDict(frozen=True, polymorphic_serialization=True)
 
@@ -61,13 +61,13 @@ class Cell(BaseModel):
     chooses_shift_of: tuple[int, ...] = ()
     """Classes whose bias this run chooses a shift for, on the cases that its transfer set leaves out."""
     background: float = unless(BACKGROUND)
-    """What a pixel without ink is, for this network."""
+    """The value of a pixel without ink, for this network."""
     pool: Pool | None = unless(None)
     """Unlabelled images to learn from in place of the training set."""
     start: int = unless(0)
     """Which of several runs of one seed: each has other initial values and another order of the data."""
     ensemble: Average | None = unless(None)
-    """What is averaged over the nets of `MEMBERS` starts that teach this one, in place of the teacher."""
+    """The kind of average over the nets of `MEMBERS` starts that teach this one, in place of the teacher."""
 
     @property
     def is_member(self) -> bool:

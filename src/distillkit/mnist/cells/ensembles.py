@@ -28,7 +28,7 @@ def ensemble_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ensemble_result(ensemble: nn.Module, cell: Cell, line: Mapping[str, Any], context: RunContext) -> Kept:
-    """What the ensemble that taught a cell's run does on the test set itself."""
+    """Return the result of the ensemble itself on the test set."""
     images, labels = context.test(cell)
     # a Distiller for its evaluation alone: in batches, in the run's precision, without gradients
     alone = Distiller(teacher=None, student=ensemble, loss=HardLabels(), precision=context.precision)

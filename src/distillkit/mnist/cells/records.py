@@ -1,4 +1,4 @@
-"""What a line of a folder's results holds."""
+"""The lines of a folder's results, as typed records."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ TeacherId = str | dict[str, Any] | None
 
 @dataclass(frozen=True)
 class RunContext:
-    """What all runs of a job share."""
+    """Data, device and settings that all runs of a job share."""
 
     data: MnistData
     protocol: str
@@ -43,7 +43,7 @@ class RunContext:
         return self._images(self.data.test_images, cell), self.data.test_labels.to(self.device)
 
     def learnt_from(self, cell: Cell, seed: int) -> Tensor | tuple[Tensor, Tensor]:
-        """What a run of the cell is trained on: the training set, or images alone."""
+        """Return the training data of a run of the cell: the training set, or images alone."""
         if cell.pool is None:
             return self.train(cell)
         return self._images(cell.pool.draw(self.data, seed), cell)

@@ -1,4 +1,4 @@
-"""What is kept of a run: a line of the results, and what it predicts."""
+"""The record of a run: a line of the results, and its predictions."""
 
 from __future__ import annotations
 

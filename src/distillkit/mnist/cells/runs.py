@@ -24,7 +24,7 @@ from distillkit.workbench.workers.observer import Observer
 
 @dataclass(frozen=True)
 class Trained:
-    """What is kept of a cell's run, the run itself last, and the network."""
+    """The records of a cell's run, the run itself last, and the network."""
 
     kept: list[Kept]
     network: nn.Module
@@ -105,7 +105,7 @@ def _trained(
 
 
 def distiller_for(cell: Cell, seed: int, context: RunContext, teacher: nn.Module | None) -> Distiller:
-    """What trains a cell with a seed, before its first step."""
+    """Return the Distiller of a cell with a seed, before its first step."""
     training = cell.training
     labels = context.data.train_labels
     chosen = len(cell.transfer_set.select(len(labels), labels))

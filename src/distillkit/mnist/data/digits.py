@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from distillkit.mnist.data.idx import Bytes, RawDigits
 
 BACKGROUND = -1.0
-"""What a pixel without ink is, in `MnistData`."""
+"""The value of a pixel without ink, in `MnistData`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class MnistData:
     name: str
     """`mnist` or `stand-in`."""
     sha256: str
-    """Of the four arrays of bytes: train images, train labels, test images, test labels."""
+    """SHA-256 of the four arrays of bytes: train images, train labels, test images, test labels."""
     where: str
     """The folder that it was read from, or what it was drawn from."""
     reason: str = ""

@@ -22,7 +22,7 @@ class Pool(BaseModel):
     """How many different ones; the training set's number at most."""
 
     def draw(self, data: MnistData, seed: int) -> Tensor:
-        """As many rows as the training set has, `[60000, 784]` in [−1, 1], each image equally often.
+        """Draw as many rows as the training set has, `[60000, 784]` in [−1, 1], each image equally often.
 
         A student on few images makes as many updates so as one on many, and only their number differs.
 

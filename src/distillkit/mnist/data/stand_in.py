@@ -212,7 +212,7 @@ def _drawing_key() -> str:
 
 
 def _read_kept(path: Path) -> RawDigits | None:
-    """What the cache holds; None where that is nothing, or not what was put there."""
+    """Return what the cache holds; None where that is nothing, or not what was put there."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             digits = RawDigits(*(kept[name] for name in RawDigits._fields))

@@ -1,4 +1,4 @@
-"""What a trained network says of some images."""
+"""Logits of a trained network for some images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an experiment of several networks is: what it asks, how it runs, and what follows from it."""
+"""An experiment of several networks: its question, how it runs, and what follows from it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Lines = Sequence[Mapping[str, Any]]
-"""Of one experiment in experiments.jsonl, one of each seed, seeds ascending."""
+"""Lines of one experiment in experiments.jsonl, one of each seed, seeds ascending."""
 Results = Sequence[Mapping[str, Any]]
 """The numbers that an experiment measured, one of each seed."""
 Predictions = Mapping[str, NDArray[np.integer[Any]]]
 """Name of a network -> its classes, `[cases]`."""
 Labels = NDArray[np.integer[Any]]
 MOST_EPOCHS = 60
-"""Of a student of 800 units. Some experiments train a dozen of them on every seed, and compare them with each
-other alone: what differs between them shows after sixty passes, and the whole suite stays within the hour."""
+"""Most epochs of a student of 800 units. Some experiments train a dozen on every seed, and compare them with
+each other alone: what differs between them shows after sixty passes, and the whole suite stays within the hour."""
 
 
 class Experiment(ABC):

@@ -16,7 +16,7 @@ TEMPERATURES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
 @dataclass(frozen=True, eq=False)
 class Gradient:
-    """Of a loss that is a mean over cases."""
+    """The gradient of a loss that is a mean over cases."""
 
     logits: Tensor
     """`[cases, classes]`: row by row, of that case's own loss with respect to its logits."""

@@ -1,4 +1,4 @@
-"""What the experiments of one seed work with: networks, recipes and cases."""
+"""Networks, recipes and cases of the experiments of one seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from distillkit.mnist.experiments.recipe import Cases, Recipe, train_together
 CASES_PROBED = 500
 """Test cases at which gradients are looked at."""
 TEMPERATURE, HARD_LABEL_WEIGHT = 20.0, 0.1
-"""Of the trained student whose gradients are looked at, and of the students of parts of the data."""
+"""Settings of the trained student whose gradients are looked at, and of the students of parts of the data."""
 
 
 @dataclass(frozen=True, eq=False)
 class ExperimentInputs:
-    """What the experiments of one seed work with.
+    """Networks, recipes and cases of the experiments of one seed.
 
     Example:
         >>> import torch
@@ -43,19 +43,19 @@ class ExperimentInputs:
     teacher: nn.Module | None
     """Trained with this seed; the specialists need none."""
     recipe: Recipe
-    """Of the students."""
+    """The recipe of the students."""
     narrow: Recipe
-    """Of the generalist, which has to err on its training cases, and of the nets distilled back from it."""
+    """The recipe of the generalist, which must err on its training cases, and of the nets distilled from it."""
     train: Cases
     """All training cases."""
     test: Cases
-    """What errors are counted on."""
+    """The cases on which errors are counted."""
     seed: int
-    """Of everything else."""
+    """The seed of everything else."""
     epochs: int
     """Passes of each student over the training cases."""
     updates: int
-    """Of each student of a part of the cases."""
+    """Updates of each student of a part of the cases."""
 
     @property
     def the_teacher(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What an experiment with trained networks hands out: its numbers, and the predictions that they count."""
+"""The result of an experiment with trained networks: its numbers, and the predictions that they count."""
 
 from __future__ import annotations
 

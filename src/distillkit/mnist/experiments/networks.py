@@ -35,7 +35,7 @@ def networks_of(line: Mapping[str, Any]) -> list[dict[str, Any]]:
 def network_predictions(
     line: Mapping[str, Any], predictions: Predictions
 ) -> dict[str, NDArray[np.integer[Any]]]:
-    """What each network predicts, `[cases]`, by the id of its result.
+    """Return the predictions of each network, `[cases]`, by the id of its result.
 
     Args:
         line: Of experiments.jsonl.

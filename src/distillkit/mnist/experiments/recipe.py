@@ -24,7 +24,7 @@ Cases = tuple[Tensor, Tensor]
 
 
 class Training(Protocol):
-    """What is asked of the settings of a training: those of a protocol's students have it."""
+    """The settings of a training that a recipe needs; those of a protocol's students have them."""
 
     @property
     def batch_size(self) -> int:
@@ -36,7 +36,7 @@ class Training(Protocol):
 
     @property
     def schedule_unit(self) -> Literal["epoch", "step"]:
-        """What the schedule counts."""
+        """The unit that the schedule counts."""
 
     def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """The optimiser of these parameters."""
@@ -50,11 +50,11 @@ class Recipe:
     """A network and its training; what it learns, from what and how long is the caller's."""
 
     network: NetworkSpec
-    """Of the students."""
+    """The network of the students."""
     training: Training
-    """Of its batches, optimiser and schedule."""
+    """Their batches, optimiser and schedule."""
     precision: SettledPrecision = "fp32"
-    """Of the forward pass."""
+    """Precision of the forward pass."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where the data and the teacher are too."""
     teacher_cache: TeacherCache = field(default_factory=TeacherCache, repr=False)

@@ -50,7 +50,7 @@ def number_that_ends_first(plan: Sequence[Unit], at_most: int, cores: int) -> in
 
 
 def ready(waiting: Collection[Unit], running: Iterable[Unit]) -> Iterator[Unit]:
-    """Those of `waiting`, in their order, that need nothing that these or `running` are still to make."""
+    """Return the units of `waiting`, in order, that need nothing that these or `running` have yet to make."""
     to_come = {run for unit in (*waiting, *running) for run in unit.makes}
     return (unit for unit in waiting if not to_come & unit.needs)
 

@@ -75,11 +75,11 @@ class ExperimentUnit:
         return False
 
     def seconds(self, costs: Costs) -> float:
-        """As long as a run that costs about the same."""
+        """Return the cost of a run that takes about as long."""
         return 0.0 if self._like is None else costs.seconds([self._like])
 
     def task(self, store: ResultStore) -> RunExperiment:
-        """What is done."""
+        """Return the work to do."""
         return self._task
 
     def keep(

@@ -22,10 +22,10 @@ from distillkit.workbench.workers.processes import Workers, cpu_threads, settle_
 
 Stages = Sequence[Sequence[Cell]]
 Further = Callable[[int, Identities], Sequence[Unit]]
-"""What a seed has beside its cells."""
+"""The units of a seed beside its cells."""
 
 SECONDS_THAT_PAY = 30.0
-"""Of training in all, from which it is worth the seconds that processes take to start."""
+"""Seconds of training in all, from which processes are worth the seconds that they take to start."""
 
 
 def run_job(
@@ -95,7 +95,7 @@ class _Job:
         self.teachers = Teachers(store.folder / "teachers", context.device)
 
     def todo(self) -> list[Unit]:
-        """What is trained, in the order of the plan: what has no results, and teachers that it lacks."""
+        """Return the units to train, in the order of the plan: those without results, and teachers they lack."""
         # a stack whole, so that what a kill left of it does not change the others' last digits
         missing = [unit for unit in self._plan if not self._is_done(unit)]
         needed = {run for unit in missing for run in unit.needs if not self.teachers.has(run)}

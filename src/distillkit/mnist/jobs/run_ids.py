@@ -12,7 +12,7 @@ from distillkit.workbench import config_id
 
 
 class Identities:
-    """Of the runs of a job.
+    """The ids of the runs of a job.
 
     Args:
         teacher_of: The teacher of a seed's cells.

@@ -23,7 +23,7 @@ from distillkit.workbench import ResultStore, config_id
 
 @dataclass(frozen=True)
 class Done:
-    """What came of one cell."""
+    """The results of one cell."""
 
     kept: list[Kept]
     """Results, the run's own last."""
@@ -42,9 +42,9 @@ class TrainCells:
     teacher_id: TeacherId
     """Its identity in their configurations."""
     held_out_shift: float | None
-    """That a tuning run chose for their correction."""
+    """The shift that a tuning run chose for their correction."""
     teaches: tuple[bool, ...]
-    """Of each cell whether others will learn from it."""
+    """Whether others will learn from each cell."""
 
     def __call__(self, context: RunContext, teachers: Teachers) -> list[Done]:
         """Train them; their teachers' files are there."""

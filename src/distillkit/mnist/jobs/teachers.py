@@ -20,13 +20,13 @@ class TeacherSpec:
     """Who teaches: one trained network, or several of which something is averaged."""
 
     nets: tuple[tuple[str, Cell], ...]
-    """Of each the id of its run, and its cell."""
+    """The run id and the cell of each network."""
     average: Average | None = None
-    """What is averaged; `None` where there is one."""
+    """The kind of average of an ensemble; `None` of one network."""
 
     @property
     def ids(self) -> frozenset[str]:
-        """Of the runs that make the networks."""
+        """Return the ids of the runs that make the networks."""
         return frozenset(run for run, _ in self.nets)
 
 

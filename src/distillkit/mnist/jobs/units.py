@@ -12,29 +12,29 @@ from distillkit.workbench import ResultStore
 
 
 class Task(Protocol):
-    """What is done for a unit, here or in another process: it can be pickled."""
+    """The work of a unit, here or in another process: it can be pickled."""
 
     def __call__(self, context: RunContext, teachers: Teachers) -> Any:
         """Do it; what comes of it can be pickled, too."""
 
 
 class Costs(Protocol):
-    """What trainings cost."""
+    """The costs of trainings."""
 
     def seconds(self, cells: Sequence[Cell]) -> float:
         """Seconds of a stack, whole, or what stands for them."""
 
 
 class Unit(Protocol):
-    """What is trained as one."""
+    """A unit of work: everything that is trained as one."""
 
     @property
     def runs(self) -> Sequence[str]:
-        """What its runs are called where people read it."""
+        """Return the names of its runs for people."""
 
     @property
     def epochs(self) -> int:
-        """Of each run, for whoever watches."""
+        """Return the epochs of each run, for progress."""
 
     @property
     def makes(self) -> frozenset[str]:
@@ -45,7 +45,7 @@ class Unit(Protocol):
         """The ids of the runs that teach it."""
 
     def finished(self, store: ResultStore) -> frozenset[str]:
-        """Those of its runs that have all their results."""
+        """Return its runs that have all their results."""
 
     def waits(self, store: ResultStore) -> bool:
         """Whether it waits for a result that is to come, other than its teachers'."""
@@ -54,7 +54,7 @@ class Unit(Protocol):
         """About how long it takes."""
 
     def task(self, store: ResultStore) -> Task:
-        """What is done."""
+        """Return the work to do."""
 
     def keep(self, done: Any, store: ResultStore, teachers: Teachers) -> Mapping[str, Mapping[str, Any]]:
         """Keep what came of the task; the results of the runs that had none before, by the run."""

@@ -1,4 +1,4 @@
-"""What each protocol does otherwise than the publication that a claim comes from."""
+"""Deviations of each protocol from the publication that a claim comes from."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ _REPORT_NUMBERS = (
 )
 
 PUBLISHED_SHIFTS: Mapping[str, float] = MappingProxyType({"H6": 3.5, "H8": -7.6})
-"""By how much the paper shifts the biases of the rows that it tunes so."""
+"""Shifts of the biases in the paper, for the rows that it tunes so."""
 
 _PRADYOT_WHY = "1,000 epochs; its transfer set is jittered too; mean-reduced KL"
 _POPERSON_WHY = "norm limit 15 instead of its root; colour jitter"
@@ -142,7 +142,7 @@ OTHER_NUMBERS = (
     PublishedNumber("poperson-baseline", POPERSON, "", "D800-noKD", 171, TEST_ERRORS),
     PublishedNumber("poperson-distilled", POPERSON, "", "D800-T20", 111, TEST_ERRORS, note=_POPERSON_WHY),
 )
-"""What others measured for the same cells (`what` names the cell): shown beside ours, not judged by."""
+"""Numbers of others for the same cells (`what` names the cell): shown beside ours, not judged by."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the ledger and its rows hold."""
+"""The ledger and its rows, as typed records."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ OMITTED = 3
 
 @dataclass(frozen=True)
 class Unit:
-    """What a number counts or measures.
+    """The unit of a number that counts or measures.
 
     Attributes:
         name: As it stands in the ledger.

@@ -39,7 +39,7 @@ class WarmUpAndFall(BaseModel):
 
 
 class MomentumRamp(BaseModel):
-    """As in 2012: from epoch to epoch momentum rises linearly and the learning rate decays.
+    """The schedule of 2012: from epoch to epoch momentum rises linearly and the learning rate decays.
 
     The gradient counts (1 − momentum) times.
     """
@@ -62,7 +62,7 @@ class MomentumRamp(BaseModel):
         return _Ramp(optimizer, self)
 
     def momentum(self, epoch: int) -> float:
-        """Of an epoch, counted from 0.
+        """Return the momentum of an epoch, counted from 0.
 
         Example:
             >>> [round(MomentumRamp().momentum(epoch), 3) for epoch in (0, 250, 500, 2999)]

@@ -29,9 +29,9 @@ class Protocol(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str
-    """What it is called on the command line."""
+    """The name on the command line."""
     description: str
-    """What it is, in a sentence."""
+    """The description, in a sentence."""
     teacher: NetworkSpec
     """The teacher's network."""
     teacher_training: AnyTraining
@@ -47,7 +47,7 @@ class Protocol(BaseModel):
     hard_label_weight: Annotated[float, Field(ge=0, le=1)] | None = unless(None)
     """Weight w of the hard labels in (1 − w) · soft + w · hard; the plain sum of both where empty."""
     background: float = unless(BACKGROUND)
-    """What a pixel without ink is, < 1; one full of ink is 1."""
+    """The value of a pixel without ink, < 1; one full of ink is 1."""
     jitter_shifts: Literal["uniform", "rounded"] = unless("rounded")
     """How the shifts are drawn: see `distillkit.transfer_sets.Jitter`."""
 
@@ -59,7 +59,7 @@ class Protocol(BaseModel):
         )
 
     def student_loss(self, temperature: float) -> WeightedSum:
-        """What a distilled student minimises at a temperature."""
+        """Return the loss of a distilled student at a temperature."""
         if self.hard_label_weight is not None:
             return hinton(temperature, self.hard_label_weight)
         return WeightedSum(terms={"soft": SoftTargets(temperature=temperature), "hard": HardLabels()})

@@ -25,7 +25,7 @@ from distillkit.workbench.runs.optimizers import Optimizer, Sgd
 
 
 class Training(BaseModel, ABC):
-    """What every training has, and what each kind of it makes of its settings."""
+    """The settings that every training has, and what each kind makes of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -41,7 +41,7 @@ class Training(BaseModel, ABC):
     @property
     @abstractmethod
     def schedule_unit(self) -> Unit:
-        """What the schedule counts."""
+        """The unit that the schedule counts."""
 
     @abstractmethod
     def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -60,13 +60,13 @@ class DecayingSgd(Training):
     """
 
     learning_rate: PositiveFloat = 0.01
-    """Of the first epoch."""
+    """Learning rate of the first epoch."""
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Factor on the learning rate after each epoch."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of SGD."""
+    """Momentum of SGD."""
     weight_decay: NonNegativeFloat = 0.0
-    """Of SGD: added to the gradient, times the weight."""
+    """Weight decay of SGD: added to the gradient, times the weight."""
 
     @property
     def schedule_unit(self) -> Unit:
@@ -99,7 +99,7 @@ class Scheduled(Training):
     """
 
     optimizer: Optimizer
-    """What makes the optimiser."""
+    """The optimiser."""
     schedule: Schedule
     """How its learning rate, or its momentum, moves."""
 
@@ -115,7 +115,7 @@ class Scheduled(Training):
 
     @property
     def schedule_unit(self) -> Unit:
-        """As the schedule counts."""
+        """The unit that the schedule counts."""
         return self.schedule.unit
 
     def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -128,4 +128,4 @@ class Scheduled(Training):
 
 
 AnyTraining = DecayingSgd | Scheduled
-"""Those that a protocol can have, told apart by their settings."""
+"""The kinds of training that a protocol can have, told apart by their settings."""

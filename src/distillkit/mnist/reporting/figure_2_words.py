@@ -1,4 +1,4 @@
-"""What Figure 2 shows, in sentences that follow from the numbers."""
+"""Figure 2 in sentences that follow from the numbers."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ CAPTIONS = {
     "unlabelled": "Test errors of students of unlabelled images, by their kind and number.",
     "ensemble": "Test errors of ten nets, of all ten together, and of one net distilled from them.",
 }
-"""Of the figures that are made from runs, by name."""
+"""Captions of the figures that are made from runs, by name."""
 
 
 OUTPUTS = (

@@ -149,7 +149,7 @@ def corrections_section(evidence: Evidence) -> str:
 
 
 def others_section(evidence: Evidence) -> str:
-    """What others measured for the same cells; not for stand-in data."""
+    """Write the numbers of others for the same cells; not for stand-in data."""
     rows = []
     for other in OTHER_NUMBERS:
         values = list(evidence.values(other.what, other.unit).values())

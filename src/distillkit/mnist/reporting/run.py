@@ -16,7 +16,7 @@ _FEW = 4
 
 
 def banner(evidence: Evidence) -> str:
-    """What the reader must know first; empty when there is nothing."""
+    """Write the warnings that come first; empty where there are none."""
     lines = []
     if evidence.is_stand_in:
         lines.append(
@@ -72,7 +72,7 @@ def _of_experiments(lines: Sequence[Result]) -> list[tuple[str, str]]:
 
 
 def deviations_section(ledger: Ledger) -> str:
-    """What deviates from the publications, with the rows that each deviation touches."""
+    """Write what deviates from the publications, with the rows that each deviation touches."""
     touched: dict[str, list[str]] = {}
     for row in ledger["rows"]:
         for sentence in row["deviations"]:
@@ -84,7 +84,7 @@ def deviations_section(ledger: Ledger) -> str:
 
 
 def left_out_section(evidence: Evidence, ledger: Ledger) -> str:
-    """What was not attempted and why, and cells that lack seeds."""
+    """Write what was not attempted and why, and cells that lack seeds."""
     rows = [row for row in ledger["rows"] if row["verdict"] == "not attempted" and row["ours"] is None]
     no_runs = [row["id"] for row in rows if row["kind"] != "property"]
     lines = [f"- Without runs: {', '.join(_short(no_runs))}."] if no_runs else []
@@ -116,7 +116,7 @@ def remake_section(ledger: Ledger) -> str:
 
 
 def _settings(results: Sequence[Result]) -> str:
-    """What all cells share, and a table of what differs between them."""
+    """Write the settings of all cells, and a table of those that differ."""
     by_cell = {result["name"]: _flat(result["config"]) for result in reversed(results)}
     keys = list(dict.fromkeys(key for config in by_cell.values() for key in config))
     shared, differing = [], []

@@ -1,4 +1,4 @@
-"""What a check of a folder finds, and when two numbers are the same."""
+"""The outcome of a check of a folder, and when two numbers are the same."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from distillkit.mnist.judging.records import LedgerRow
 
 @dataclass
 class VerifyOutcome:
-    """What was checked and what did not hold."""
+    """The outcome of a check: what was looked at, and what did not hold."""
 
     checked: int = 0
     """Results whose numbers were recomputed from their predictions."""
     problems: list[str] = field(default_factory=list)
     """One sentence a discrepancy: the file, what was expected, what came."""
     notes: list[str] = field(default_factory=list)
-    """What is worth knowing and no discrepancy: seeds still to come, files that are not passed on."""
+    """Remarks that are no discrepancy: seeds still to come, files that are not passed on."""
     rows: list[LedgerRow] = field(default_factory=list)
     """The rows of the ledger, rebuilt from the recomputed numbers."""
 

@@ -1,4 +1,4 @@
-"""What is installed of a family of policies, plug-ins too, described for people and programs."""
+"""Descriptions of the installed policies of a family, plug-ins too, for people and programs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class FieldDescription:
 
     name: str
     type: str
-    """What may stand in a file, in words: `number > 0`, `list of integer ≥ 0`."""
+    """The values that may stand in a file, in words: `number > 0`, `list of integer ≥ 0`."""
     default: str
-    """As JSON writes it; `required` where there is none."""
+    """The default as JSON; `required` where there is none."""
     description: str
 
 
@@ -141,7 +141,7 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _mapping(field: dict[str, Any], schema: dict[str, Any]) -> str:
-    """Of one of known names, what it stands for."""
+    """Describe a mapping: the names, if they are known, and the values."""
     values = field.get("additionalProperties")
     if isinstance(values, dict):
         return f"mapping of names to {_type(values, schema)}"

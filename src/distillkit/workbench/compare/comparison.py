@@ -1,4 +1,4 @@
-"""What was gained: a teacher and a student side by side, in size, speed, errors and calibration."""
+"""A teacher and a student side by side: size, speed, errors and calibration."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Size:
     parameters: int
     """Numbers that are learnt; one that is shared counts once."""
     multiply_adds: int
-    """Of all matrix products and convolutions, for one example."""
+    """Multiply-adds of all matrix products and convolutions, for one example."""
     not_counted: dict[str, int]
     """Classes of the innermost modules that are not in `multiply_adds`, how many each."""
     file_bytes: int | None
-    """Of its state dict as a safetensors file; `None` where the state is more than tensors."""
+    """Bytes of its state dict as a safetensors file; `None` where the state is more than tensors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What both say of the same labelled cases."""
+    """The answers of both models to the same labelled cases."""
 
     teacher: Evaluation
     student: Evaluation
@@ -49,7 +49,7 @@ class Answers:
     test: Comparison
     """The teacher's errors less the student's, and the exact McNemar test of that difference."""
     teacher_bins: tuple[CalibrationBin, ...]
-    """Of its reliability diagram."""
+    """The bins of its reliability diagram."""
     student_bins: tuple[CalibrationBin, ...]
 
     @property
@@ -75,9 +75,9 @@ class ModelComparison:
     teacher: Size
     student: Size
     latency: Speed
-    """Of one example at a time."""
+    """Times of one example at a time."""
     throughput: Speed
-    """Of whole batches."""
+    """Times of whole batches."""
     answers: Answers | None
     """`None` where there are no data."""
     measured_on: dict[str, Any]

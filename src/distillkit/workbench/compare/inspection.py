@@ -1,4 +1,4 @@
-"""What a model consists of: its modules, what they give, their parameters and multiply-adds."""
+"""The parts of a model: its modules, their outputs, parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LayerDescription:
     """One module of a model."""
 
     name: str
-    """As `named_modules` has it, and a loss's `layers`."""
+    """The name, as in `named_modules` and in a loss's `layers`."""
     type: str
     """Its class."""
     output: tuple[int, ...] | None
@@ -35,7 +35,7 @@ class LayerDescription:
     parameters: int
     """Numbers that it and the modules in it learn."""
     multiply_adds: int
-    """Of its matrix products and convolutions, those of the modules in it included, for one example."""
+    """Multiply-adds of its matrix products and convolutions, its parts included, for one example."""
     runs: int
     """How often it runs in a forward pass; a loss can name one that runs once."""
     leaf: bool
@@ -55,7 +55,7 @@ class ModelDescription:
     parameters: int
     """Numbers that are learnt; one that is shared counts once."""
     multiply_adds: int
-    """Of all matrix products and convolutions, for one example."""
+    """Multiply-adds of all matrix products and convolutions, for one example."""
 
     @property
     def not_counted(self) -> dict[str, int]:
@@ -149,7 +149,7 @@ def describe_model(model: nn.Module, inputs: Any, who: str = "The model") -> Mod
 
 @dataclass
 class _Seen:
-    """What hooks note in one forward pass."""
+    """Notes of hooks from one forward pass."""
 
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     operations: Counter[str] = field(default_factory=Counter)

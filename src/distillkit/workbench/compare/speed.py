@@ -47,14 +47,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Speed:
-    """What a forward pass of each model takes, round by round."""
+    """Times of a forward pass of each model, round by round."""
 
     batch_size: int
     """Examples in a pass."""
     teacher_seconds: tuple[float, ...]
-    """Of a pass of the teacher, the mean of each round."""
+    """Seconds of a pass of the teacher, the mean of each round."""
     student_seconds: tuple[float, ...]
-    """Of a pass of the student, in the same rounds."""
+    """Seconds of a pass of the student, in the same rounds."""
 
     @property
     def rounds(self) -> int:
@@ -68,7 +68,7 @@ class Speed:
         return Spread.of([teacher / student for teacher, student in pairs])
 
     def seconds(self, side: str) -> Spread:
-        """Of a pass; `side` is `"teacher"` or `"student"`."""
+        """Return the median time of a pass; `side` is `"teacher"` or `"student"`."""
         return Spread.of(self._of(side))
 
     def examples_a_second(self, side: str) -> Spread:

@@ -21,7 +21,7 @@ def three_digits(value: float) -> str:
 
 
 def bytes_in_words(count: int) -> str:
-    """As disks are sold: 1 kB is 1,000 bytes.
+    """Write bytes as disks are sold: 1 kB is 1,000 bytes.
 
     Example:
         >>> bytes_in_words(999), bytes_in_words(98424), bytes_in_words(102_530_333)
@@ -69,7 +69,7 @@ def p_in_words(p: float | None) -> str:
 
 
 def measured_in_words(found: ModelComparison) -> str:
-    """What the speeds were measured on, and how."""
+    """Write on which machine the speeds were measured, and how."""
     on = found.measured_on
     where = on["cpu"] if on["device"] == "cpu" else f"{on['device']} beside {on['cpu']}"
     threads = f"{on['threads']} thread{'s' if on['threads'] != 1 else ''}"

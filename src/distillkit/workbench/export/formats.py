@@ -24,9 +24,9 @@ class Format(ABC):
     """One form of file."""
 
     name: str
-    """As a person reads it."""
+    """The name for people."""
     packages: tuple[str, ...] = ()
-    """What has to be installed besides."""
+    """Packages that have to be installed besides."""
 
     def refuse_missing_packages(self) -> None:
         """Refuse to begin where a package that the form needs is not installed.
@@ -46,7 +46,7 @@ class Format(ABC):
 
     @abstractmethod
     def read(self, content: bytes, model: Answering) -> Answers:
-        """What the file answers, read back without the weights of `model`."""
+        """Return the answers of the file, read back without the weights of `model`."""
 
 
 class Safetensors(Format):
@@ -133,7 +133,7 @@ class Onnx(Format):
 
 
 FORMATS: dict[str, Format] = {".safetensors": Safetensors(), ".pt2": TorchExport(), ".onnx": Onnx()}
-"""By the ending of the file."""
+"""Every format by the ending of its file."""
 
 
 def format_of(path: Path) -> Format:

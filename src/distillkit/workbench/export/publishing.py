@@ -29,7 +29,7 @@ class Exported:
     description_path: Path
     """The JSON file beside it, which holds `description`."""
     description: dict[str, Any]
-    """What it is: from what, inputs and output, versions, and how it was checked."""
+    """The description: source, inputs and output, versions, and how the file was checked."""
 
 
 def export_model(

@@ -13,7 +13,7 @@ from distillkit.engine.forward.precision import PrecisionName, resolve_precision
 from distillkit.errors import ConfigurationError
 
 SettledPrecision = Literal["fp32", "tf32", "bf16", "fp16"]
-"""What the forward pass is really computed in."""
+"""The precision in which the forward pass is really computed."""
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:

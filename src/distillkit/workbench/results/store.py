@@ -172,7 +172,7 @@ class ResultStore:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """What a folder was made for.
+    """Read the settings that a folder was made for.
 
     Raises:
         ConfigurationError: The folder is no folder of results.

@@ -18,7 +18,7 @@ from distillkit.errors import ConfigurationError, DistillkitError
 
 
 class CodeFile:
-    """What a run file may call: the public functions and classes that are defined in one Python file.
+    """The functions that a run file may call: the public ones that are defined in one Python file.
 
     What the file merely imports is not to be had.
     """
@@ -51,7 +51,7 @@ class CodeFile:
         return self._functions[name]
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """What the function returns for these arguments.
+        """Call a function with these arguments and return its result.
 
         Raises:
             ConfigurationError: There is no such function, or it raised; says what and in which line.
@@ -78,7 +78,7 @@ def function_of(code: CodeFile | None, name: str) -> Callable[..., Any]:
 
 
 def call_function(code: CodeFile | None, name: str, arguments: Mapping[str, Any]) -> Any:
-    """What a function of the code file returns; raises as `function_of` and `CodeFile.call`."""
+    """Call a function of the code file; raises as `function_of` and `CodeFile.call`."""
     return _named(code, name).call(name, arguments)
 
 

@@ -40,7 +40,7 @@ _PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 class DataSource(Policy):
-    """What gives the data to train on and to evaluate on, by `kind`.
+    """The root of the data of run files, to train on and to evaluate on, by `kind`.
 
     Another kind is one class; in a package of yours, its entry point is in the group `distillkit.data`.
     """
@@ -200,7 +200,7 @@ class TorchvisionData(DataSource):
 
 
 class FunctionData(DataSource):
-    """What a function of the `--code` file returns: training data and evaluation data.
+    """The data that a function of the `--code` file returns: for training and for evaluation.
 
     Example:
         >>> FunctionData(function="digits").functions
@@ -211,7 +211,7 @@ class FunctionData(DataSource):
     function: str
     """Its name; it returns (train, evaluation), each in any form that `Distiller.fit` takes."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    """What it is called with, by name."""
+    """The arguments of the function, by name."""
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -219,7 +219,7 @@ class FunctionData(DataSource):
         return (self.function,)
 
     def load(self, code: CodeFile | None) -> tuple[Any, Any]:
-        """What the function returns."""
+        """Load the data by the function."""
         data = call_function(code, self.function, self.arguments)
         if not isinstance(data, tuple) or len(data) != 2:
             size = f" of {len(data)}" if isinstance(data, tuple) else ""

@@ -1,4 +1,4 @@
-"""What a finished run of `distillkit train` left: its models, as trained, and its data."""
+"""A finished run of `distillkit train`: its models, as trained, and its data."""
 
 from __future__ import annotations
 

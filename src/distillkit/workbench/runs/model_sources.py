@@ -20,7 +20,7 @@ from distillkit.workbench.runs.weights import read_weights
 
 
 class ModelSource(Policy):
-    """What builds a model, by `kind`.
+    """The root of the models of run files, by `kind`.
 
     Another kind is one class; in a package of yours, its entry point is in the group `distillkit.models`.
     """
@@ -147,7 +147,7 @@ class TorchvisionModel(ModelSource):
 
 
 class FunctionModel(ModelSource):
-    """What a function of the `--code` file returns.
+    """The model that a function of the `--code` file returns.
 
     Example:
         >>> FunctionModel(function="small_net", arguments={"hidden_units": 30}).functions
@@ -158,7 +158,7 @@ class FunctionModel(ModelSource):
     function: str
     """Its name; a class that makes the model is as good."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    """What it is called with, by name."""
+    """The arguments of the function, by name."""
     weights_file: Path | None = None
     """A plain state dict, .safetensors or .pt, for the model that it returns."""
 
@@ -173,7 +173,7 @@ class FunctionModel(ModelSource):
         return () if self.weights_file is None else (self.weights_file,)
 
     def without_weights_file(self) -> Self:
-        """As the function returns it."""
+        """Build the model by the function."""
         return self.model_copy(update={"weights_file": None})
 
     def build(self, code: CodeFile | None) -> nn.Module:
@@ -201,18 +201,18 @@ class EnsembleModel(ModelSource):
     members: Annotated[tuple[ModelSource, ...], Field(min_length=1)]
     """The models."""
     average: Literal["probabilities", "logits"]
-    """What of theirs is averaged: probabilities (arithmetic mean) or logits (geometric)."""
+    """The average over the members: of probabilities (arithmetic mean) or logits (geometric)."""
     weights: tuple[NonNegativeFloat, ...] | None = None
-    """What each member counts, divided by their sum; all the same where none are given."""
+    """The weight of each member, divided by their sum; all the same where none are given."""
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """Those of the members."""
+        """The functions of the members."""
         return tuple(function for member in self.members for function in member.functions)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those of the members."""
+        """The weights files of the members."""
         return tuple(file for member in self.members for file in member.files)
 
     @property

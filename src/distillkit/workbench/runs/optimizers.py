@@ -19,7 +19,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Policy):
-    """What makes an optimiser, by `kind`.
+    """The root of the optimisers of run files, by `kind`.
 
     Another kind is one class; in a package of yours, its entry point is in the group `distillkit.optimizers`.
     """
@@ -151,7 +151,7 @@ class Exponential(Schedule):
 
     kind: Literal["exponential"] = "exponential"
     decay: Decay
-    """What it is multiplied by, in (0, 1]."""
+    """The factor of each step, in (0, 1]."""
 
     def build(self, optimizer: torch.optim.Optimizer, epochs: int) -> lr_scheduler.LRScheduler:
         """The schedule on an optimiser."""
@@ -163,7 +163,7 @@ class Cosine(Schedule):
 
     kind: Literal["cosine"] = "cosine"
     final_learning_rate: NonNegativeFloat = 0.0
-    """What it falls towards, ≥ 0."""
+    """The lowest learning rate, ≥ 0."""
 
     def build(self, optimizer: torch.optim.Optimizer, epochs: int) -> lr_scheduler.LRScheduler:
         """The schedule on an optimiser."""
@@ -177,7 +177,7 @@ class Step(Schedule):
     epochs: int = Field(ge=1)
     """After how many epochs, each time, ≥ 1."""
     decay: Decay = 0.1
-    """What it is multiplied by, in (0, 1]."""
+    """The factor of each epoch, in (0, 1]."""
 
     def build(self, optimizer: torch.optim.Optimizer, epochs: int) -> lr_scheduler.LRScheduler:
         """The schedule on an optimiser."""

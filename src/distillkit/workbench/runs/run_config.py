@@ -20,7 +20,7 @@ _LARGEST_FILE = 1_000_000
 
 
 class RunConfig(Policy):
-    """What is distilled into what, on which data and how: a run file.
+    """A run file: teacher, student, data, loss and training.
 
     It goes to YAML and back without loss. Reading one imports nothing that it names: a function is looked up
     in the file that is named beside it (`--code`), when the run begins.
@@ -44,13 +44,13 @@ class RunConfig(Policy):
     student: ModelSource
     """The model that learns."""
     data: DataSource
-    """What to train on and what to evaluate on."""
+    """The data to train on and to evaluate on."""
     loss: Loss
-    """What the student minimises."""
+    """The loss that the student minimises."""
     transfer_set: TransferSet = Full()
     """Which of the training data the student sees, and in what view."""
     optimizer: Optimizer = AdamW()
-    """What makes the steps."""
+    """The optimiser."""
     schedule: Schedule = Constant()
     """How the learning rate goes from epoch to epoch."""
     epochs: int = Field(ge=1)
@@ -60,13 +60,13 @@ class RunConfig(Policy):
     clip_norm: PositiveFloat | None = None
     """Largest global norm of the gradients, > 0; null leaves them alone."""
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
-    """Of the forward pass; auto: bf16 where the hardware has it."""
+    """Precision of the forward pass; auto: bf16 where the hardware has it."""
     compile: Literal["auto", "on", "off", "graphs"] = "auto"
     """Whether `torch.compile` is used; auto: on a GPU with many steps ahead; graphs: CUDA graphs instead."""
     teacher_cache: Literal["auto", "on", "off"] = "auto"
     """Whether the teacher's answers are computed once; auto: where that is known to be sound."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """Of the student's initial values, the order of the data and dropout."""
+    """Seed of the student's initial values, the order of the data and dropout."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that read data which are not in memory."""
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run ended with."""
+    """The end of a run."""
 
     folder: Path
     """Where its files are."""

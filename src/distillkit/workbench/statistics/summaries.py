@@ -29,7 +29,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a test says: the difference, its interval, the p-value and the name of the test."""
+    """The result of a test: the difference, its interval, the p-value and the name of the test."""
 
     difference: float
     interval: Interval | None

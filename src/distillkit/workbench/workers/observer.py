@@ -1,4 +1,4 @@
-"""What a long job tells whoever watches it."""
+"""The events of a long job, for whoever watches it."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ from distillkit.errors import DistillkitError
 Tell = Callable[..., None]
 """Called in a worker with anything that can be pickled; its arguments come to the parent."""
 Work = Callable[[Any, Tell], Any]
-"""What a worker does with a task, and what comes of it; it and both of these can be pickled."""
+"""The work of a worker on a task, and its result; it and both of these can be pickled."""
 Message = tuple[Literal["told", "done", "failed", "log"], Any]
 
 _MOST = 8
 _BYTES_EACH = 2 * 2**30
-"""Of memory: torch, a copy of the data, and a training."""
+"""Memory of a worker: torch, a copy of the data, and a training."""
 _SECONDS_TO_END = 10.0
-"""Of a process that is idle."""
+"""Memory of an idle process."""
 
 logger = logging.getLogger("distillkit")
 
@@ -198,7 +198,7 @@ class _Worker:
 
 
 def _serve(connection: Connection, threads: int, level: int) -> None:
-    """What a worker does from its start to its end."""
+    """Run a worker from its start to its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, which ends this
     torch.set_num_threads(threads)
 

@@ -129,7 +129,7 @@ def _counts(optimizer: Optimizer, group: Mapping[str, Any]) -> set[float]:
 
 
 def _scale_of(*, stacked: bool) -> Callable[[Sequence[Tensor], Tensor], Tensor]:
-    """What the gradients are multiplied by, as torch's own clipping has it: a number, or one a student."""
+    """Return the factor of the gradients, as torch's own clipping has it: a number, or one a student."""
 
     def scale_of(gradients: Sequence[Tensor], clip_norms: Tensor) -> Tensor:
         each = [gradient.float().square() for gradient in gradients]

@@ -1,4 +1,4 @@
-"""What torch's optimisers do to one parameter, as functions that a compiler can make one pass of."""
+"""The formulas of torch's optimisers for one parameter, which a compiler can fuse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 Numbers = Mapping[str, Tensor]
-"""What a step is made with, such as the learning rate; each a number in float32, as the weights are."""
+"""The numbers of a step, such as the learning rate; each in float32, as the weights are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def one_pass_pays(compile_mode: CompileMode, precision: Precision, weights: int,
 
 
 class OnePassStepping:
-    """By a compiled pass, from gradients of bfloat16 copies."""
+    """Steps by a compiled pass, from gradients of bfloat16 copies."""
 
     def __init__(self, copies: Copies, one_pass: OnePass, plain: PlainStepping) -> None:
         self._copies, self._pass, self._plain = copies, one_pass, plain

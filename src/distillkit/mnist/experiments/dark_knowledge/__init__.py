@@ -1,1 +1,1 @@
-"""What the teacher knows: what is measured, the experiment, its figure."""
+"""The knowledge of the teacher: what is measured, the experiment, its figure."""

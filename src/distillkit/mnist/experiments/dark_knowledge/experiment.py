@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DarkKnowledge(Experiment):
-    """What the teacher knows."""
+    """The knowledge of the teacher."""
 
     name = "dark-knowledge"
     asked_by = "dark-knowledge"

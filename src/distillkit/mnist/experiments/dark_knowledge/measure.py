@@ -1,4 +1,4 @@
-"""What the teacher knows beyond the right answer (§2): its soft targets, by image and by class."""
+"""The knowledge of the teacher beyond the right answer (§2): its soft targets, by image and by class."""
 
 from __future__ import annotations
 

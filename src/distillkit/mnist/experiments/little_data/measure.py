@@ -142,7 +142,7 @@ class _Looks(Callback):
             self._said.append((predicted(said[0]), predicted(said[1])))
 
     def predictions(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """What was said of the test cases and of the held-out ones, each `[looks, cases]`."""
+        """Return the predictions for the test cases and for the held-out ones, each `[looks, cases]`."""
         of_test, of_held_out = (
             np.array([look[place] for look in self._said], dtype=np.uint8).reshape(-1, len(labels))
             for place, (_, labels) in enumerate((self._test, self._held_out))
@@ -150,7 +150,7 @@ class _Looks(Callback):
         return of_test, of_held_out
 
     def found(self, updates_an_epoch: int) -> dict[str, Any]:
-        """What was seen; nothing of a student that diverged before the first look."""
+        """Return the looks; none of a student that diverged before the first."""
         best = min(self._errors, key=lambda look: look[2], default=None)
         return {
             "updates": [epoch * updates_an_epoch for epoch, _, _ in self._errors],

@@ -19,7 +19,7 @@ STUDENT_TEMPERATURES = (1.0, 2.0, 5.0, 20.0, 100.0, 1000.0)
 
 
 _TWIN = 1000
-"""What is added to the seed for another student of the same loss: how far apart chance alone sets two."""
+"""The number added to the seed for another student of the same loss: how far apart chance alone sets two."""
 
 
 def student_distances(

@@ -54,7 +54,7 @@ def specialist_of(generalist: nn.Sequential, group: tuple[int, ...]) -> nn.Seque
 
 
 def special_cases(train: Cases, group: tuple[int, ...], seed: int) -> tuple[Cases, float]:
-    """What a specialist learns from, half special and half drawn from the rest, and its correction.
+    """Return the cases of a specialist, half special and half drawn from the rest, and its correction.
 
     Args:
         train: All training cases.

@@ -118,7 +118,7 @@ def _settled(points: Floats, places: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _cost(points: Floats, places: NDArray[np.intp], number: int, place: int) -> float:
-    """What a point adds to the sum of squares of a cluster that it is put into."""
+    """Return how much a point adds to the sum of squares of a cluster."""
     others = places == place
     others[number] = False
     size = int(others.sum())

@@ -1,4 +1,4 @@
-"""What generalist and specialists say together: the q that minimises the sum of divergences (§5.4)."""
+"""The joint answer of generalist and specialists: the q that minimises the sum of divergences (§5.4)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def divergences(
     groups: Sequence[Sequence[int]],
     active: Tensor,
 ) -> Tensor:
-    """What `combine` minimises, of any q: KL(p_g ‖ q) + Σ_m KL(p_m ‖ q), `[cases]`, in nats.
+    """Return the sum that `combine` minimises, of any q: KL(p_g ‖ q) + Σ_m KL(p_m ‖ q), `[cases]`, in nats.
 
     Args:
         q: `[cases, classes]`, rows of sum 1.

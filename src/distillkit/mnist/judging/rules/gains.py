@@ -17,7 +17,7 @@ from distillkit.workbench.statistics.summaries import Comparison, paired_test
 
 @dataclass(frozen=True)
 class _Gain:
-    """What is gained over single nets, seed by seed, and what of it a distilled net keeps."""
+    """The gain over single nets, seed by seed, and the share of it that a distilled net keeps."""
 
     cells: tuple[str, ...]
     seeds: Sequence[int]

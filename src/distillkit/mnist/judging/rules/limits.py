@@ -20,7 +20,7 @@ A softmax at T is linear in the logits but for terms of a relative size of R/T, 
 logits. Of a net that has learnt ten classes that is 20 to 30, so below T = 30 no limit can be seen; from
 T = 100 on, what is left of those terms moves a slope by a few hundredths."""
 TOLERANCE = 0.1
-"""By which a slope may differ from its limit: twice what those terms leave."""
+"""The tolerance of a slope about its limit: twice what those terms leave."""
 
 
 @dataclass(frozen=True)

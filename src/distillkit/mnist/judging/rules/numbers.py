@@ -32,7 +32,7 @@ WIDEST = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """What the runs say about one claim."""
+    """The result of a rule for one claim."""
 
     verdict: Verdict
     cells: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Finding:
 
 
 class Rule(Protocol):
-    """What a claim is judged by."""
+    """The rule that judges a claim."""
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""What the figures made from runs share: curves, stamps and subtitles."""
+"""Shared parts of the figures made from runs: curves, stamps and subtitles."""
 
 from __future__ import annotations
 

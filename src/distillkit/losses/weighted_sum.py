@@ -67,7 +67,7 @@ class WeightedSum(Loss):
         return all(term.gradient_is_of_the_value for term in self._counted().values())
 
     def adapters(self, *, student: Outputs, teacher: Outputs | None) -> nn.Module | None:
-        """Make the adapters of all terms of weight above 0, in order; an empty list where one learns nothing."""
+        """Make the adapters of all terms of weight above 0, in order; an empty list of one without."""
         each = [term.adapters(student=student, teacher=teacher) for term in self._counted().values()]
         if all(one is None for one in each):
             return None

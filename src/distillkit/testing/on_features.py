@@ -93,7 +93,7 @@ def explains_other_shapes(loss: Loss) -> None:
 
 
 def explains_vectors_and_tokens(loss: Loss) -> None:
-    """Check that a loss of maps refuses `[batch, numbers]` and `[batch, tokens, numbers]`; others take them."""
+    """Check that a loss of maps refuses `[batch, numbers]` and `[batch, tokens, numbers]`."""
     for shape in [(7,), (3, 7)]:
         _meets(loss, rows_for(loss, shape), f"features {[6, *shape]}")
 

@@ -25,7 +25,7 @@ Predictions = Mapping[str, NDArray[np.integer[Any]]]
 Labels = NDArray[np.integer[Any]]
 MOST_EPOCHS = 60
 """Most epochs of a student of 800 units. Some experiments train a dozen on every seed, and compare them with
-each other alone: what differs between them shows after sixty passes, and the whole suite stays within the hour."""
+each other alone: what differs between them shows after sixty passes, and the suite stays within the hour."""
 
 
 class Experiment(ABC):

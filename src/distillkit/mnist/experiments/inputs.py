@@ -45,7 +45,7 @@ class ExperimentInputs:
     recipe: Recipe
     """The recipe of the students."""
     narrow: Recipe
-    """The recipe of the generalist, which must err on its training cases, and of the nets distilled from it."""
+    """The recipe of the generalist, which must err in training, and of the nets distilled from it."""
     train: Cases
     """All training cases."""
     test: Cases

@@ -95,7 +95,7 @@ class _Job:
         self.teachers = Teachers(store.folder / "teachers", context.device)
 
     def todo(self) -> list[Unit]:
-        """Return the units to train, in the order of the plan: those without results, and teachers they lack."""
+        """Return the units to train, in order: those without results, and the teachers that they lack."""
         # a stack whole, so that what a kill left of it does not change the others' last digits
         missing = [unit for unit in self._plan if not self._is_done(unit)]
         needed = {run for unit in missing for run in unit.needs if not self.teachers.has(run)}

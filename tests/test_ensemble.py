@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distillkit import Ensemble
+from distillkit import Distiller, Ensemble
 from distillkit.errors import ConfigurationError
-from distillkit.layer_names import VOICES
+from distillkit.layer_names import MEMBER_LOGITS
+from distillkit.losses import BestOf
 
 INPUTS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -126,14 +127,31 @@ def test_softening_and_mixing_can_be_exchanged_for_logits_alone() -> None:
     torch.testing.assert_close(soft, (by_logits / 1000).softmax(-1), rtol=1e-6, atol=0)
 
 
-def test_the_voices_are_what_each_member_says() -> None:
-    """A layer gives the members' logits one by one, whatever their weights."""
+def test_a_layer_gives_the_members_logits() -> None:
+    """One by one, whatever their weights."""
     ensemble = Ensemble(members(), average="logits", weights=[1, 0, 1])
     taken = []
-    ensemble.get_submodule(VOICES).register_forward_hook(lambda _part, _inputs, output: taken.append(output))
+    layer = ensemble.get_submodule(MEMBER_LOGITS)
+    layer.register_forward_hook(lambda _part, _inputs, output: taken.append(output))
     ensemble(INPUTS)
     assert torch.equal(taken[0], torch.stack([member(INPUTS) for member in ensemble.members], dim=1))
-    assert not any(VOICES in name for name in ensemble.state_dict())
+    assert not any(MEMBER_LOGITS in name for name in ensemble.state_dict())
+
+
+def test_no_module_of_a_users_own_is_taken_for_members() -> None:
+    """The layer's name is no attribute's, so a teacher that is no Ensemble never has it by chance."""
+    assert not MEMBER_LOGITS.isidentifier()
+
+    class Choir(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.voices = self.member_logits = nn.Linear(4, 5).double()
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.member_logits(inputs)
+
+    with pytest.raises(ConfigurationError, match="The teacher is no Ensemble"):
+        Distiller(teacher=Choir(), student=members(1)[0], loss=BestOf())
 
 
 @pytest.mark.parametrize("average", ["probabilities", "logits"])

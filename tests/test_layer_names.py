@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distillkit.layer_names import VOICES, layers_like, no_such_layer
+from distillkit.layer_names import MEMBER_LOGITS, layers_like, no_such_layer
 
 NAMES = ["stem", "layer1", "layer1.0", "layer1.0.conv", "layer2", "layer10", "head"]
 
@@ -41,6 +41,6 @@ def test_what_is_missing_is_explained():
 
 def test_members_are_asked_of_an_ensemble_that_stands_alone() -> None:
     """What is around one is said to go around its members."""
-    assert "pass Ensemble([...]" in str(no_such_layer(VOICES, ["0", "1"], "The student"))
-    within = str(no_such_layer(VOICES, ["model", "model.voices"], "The teacher"))
+    assert "pass Ensemble([...]" in str(no_such_layer(MEMBER_LOGITS, ["0", "1"], "The student"))
+    within = str(no_such_layer(MEMBER_LOGITS, ["model", f"model.{MEMBER_LOGITS}"], "The teacher"))
     assert "put what is around the Ensemble around each member" in within

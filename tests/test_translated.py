@@ -42,7 +42,7 @@ def test_a_function_that_is_a_module_is_a_part() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((3, {"logits": torch.relu}), "goes around a torch.nn.Module, got int"),
+        ((3, {"logits": torch.relu}), "wraps a torch.nn.Module, got int"),
         ((nn.Identity(), {}), "needs inputs=..., logits=... or both"),
         ((nn.Identity(), {"inputs": 3}), "inputs must be a function or a module, got int"),
         ((nn.Identity(), {"logits": [1, 2]}), "logits must be a function or a module, got list"),
@@ -58,5 +58,5 @@ def test_an_answer_without_logits_is_refused() -> None:
     """Whether they are looked for or made."""
     with pytest.raises(ConfigurationError, match="The model in Translated returned dict"):
         Translated(Named(), inputs=lambda batch: batch)(left=torch.ones(1), right=torch.ones(1))
-    with pytest.raises(ConfigurationError, match="must give a tensor, got dict"):
+    with pytest.raises(ConfigurationError, match="must return a tensor, got dict"):
         Translated(Named(), logits=lambda output: output)(left=torch.ones(1), right=torch.ones(1))

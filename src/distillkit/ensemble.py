@@ -12,30 +12,29 @@ from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional._logits import at_least_float32
+from distillkit.layer_names import MEMBER_LOGITS
 from distillkit.outputs import logits_of
 
 
 class Ensemble(nn.Module):
-    """Several modules that speak as one teacher.
+    """Several modules as one teacher.
 
     With `average="probabilities"` its logits are the logarithm of the members' mean probabilities (at T = 1),
-    the arithmetic mean of what they predict; with `"logits"` they are the mean of the logits, the geometric
-    mean. A loss softens what they predict together. The geometric mean of softened probabilities is the same;
-    of the arithmetic one the paper does not say which comes first, mixing or softening.
+    their arithmetic mean; with `"logits"` they are the mean of the members' logits, which is the geometric
+    mean of the probabilities. A loss then softens these logits. Softening the members first gives the same
+    geometric mean, but another arithmetic one; the paper does not say which comes first.
 
-    What each member says is there too, as the layer `voices`: `losses.BestOf` looks at it. Layers of the
-    members have the names `members.0.…`, `members.1.…`.
+    The logits of each member are the output of the layer `member-logits`, `[batch, members, ..., classes]`,
+    which `losses.BestOf` reads. Layers of the members have the names `members.0.…`, `members.1.…`.
 
     Args:
         members: The modules, at least one; each gives `[batch, classes]`.
-        average: What is averaged, `"probabilities"` or `"logits"`.
-        weights: What each member counts in the average, a number ≥ 0 for each, not all 0; they are divided by
-            their sum. All the same where none are given. A member of weight 0 still runs, and its layers can
-            be looked at.
+        average: The quantity that is averaged, `"probabilities"` or `"logits"`.
+        weights: The weight of each member in the average: numbers ≥ 0, not all 0, divided by their sum. All
+            are equal where none are given. A member of weight 0 still runs, and a loss can use its layers.
 
     Raises:
-        ConfigurationError: No members, something that is no module, no such average, or weights that are
-            none.
+        ConfigurationError: There are no members, one is no module, or `average` or `weights` cannot be used.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -67,38 +66,39 @@ class Ensemble(nn.Module):
             raise ConfigurationError(f"average must be 'probabilities' or 'logits', got {average!r}.")
         self.average = average
         self._relative = _relative_weights([1.0] * len(modules) if weights is None else weights, len(modules))
-        self.voices = nn.Identity()  # `layer_names.VOICES`
+        self.add_module(MEMBER_LOGITS, nn.Identity())
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """The weight of each member; they sum to 1."""
+        """The weights of the members, which sum to 1."""
         return tuple(weight / len(self._relative) for weight in self._relative)
 
     def forward(self, *inputs: Any, **named_inputs: Any) -> Tensor:
-        """The ensemble's logits, `[batch, classes]`, in float32 or better.
+        """Return the ensemble's logits, `[batch, classes]`, in float32 or better.
 
         Raises:
-            ConfigurationError: The members do not give logits of one shape.
+            ConfigurationError: The members' logits have different shapes.
         """
-        said = [
+        logits = [
             at_least_float32(logits_of(member(*inputs, **named_inputs), "A member of the Ensemble"))
             for member in self.members
         ]
-        if len(shapes := {tuple(logits.shape) for logits in said}) > 1:
+        if len(shapes := {tuple(of_one.shape) for of_one in logits}) > 1:
             raise ConfigurationError(
                 f"The members of an Ensemble must give logits of one shape, got {sorted(shapes)}: leave out "
                 "those that know other classes."
             )
-        self.voices(torch.stack(said, dim=1))
-        counted = [(logits, weight) for logits, weight in zip(said, self._relative, strict=True) if weight]
+        self.get_submodule(MEMBER_LOGITS)(torch.stack(logits, dim=1))
+        # 0 times an infinite logit would be nan
+        weighted = [(of_one, weight) for of_one, weight in zip(logits, self._relative, strict=True) if weight]
         if self.average == "logits":
-            return torch.stack([weight * logits for logits, weight in counted]).sum(dim=0) / len(said)
-        likely = [logits.log_softmax(dim=-1) + math.log(weight) for logits, weight in counted]
-        return torch.stack(likely).logsumexp(dim=0) - math.log(len(said))
+            return torch.stack([weight * of_one for of_one, weight in weighted]).sum(dim=0) / len(logits)
+        log_probabilities = [of_one.log_softmax(dim=-1) + math.log(weight) for of_one, weight in weighted]
+        return torch.stack(log_probabilities).logsumexp(dim=0) - math.log(len(logits))
 
 
 def _relative_weights(weights: Iterable[float], members: int) -> tuple[float, ...]:
-    """The weights times what makes their mean 1: those of an even average change no bit of it."""
+    """Return the weights scaled to a mean of 1, so that equal weights change no bit of the average."""
     given: list[Any] = list(weights)
     numbers = [float(weight) for weight in given if isinstance(weight, Real) and float(weight) >= 0]
     if len(given) != members or len(numbers) != members or not 0 < sum(numbers) < math.inf:

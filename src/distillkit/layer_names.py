@@ -1,4 +1,4 @@
-"""Which layers of a model a name or a pattern means."""
+"""Names of layers, and patterns for them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from fnmatch import fnmatchcase
 
 from distillkit.errors import ConfigurationError
 
-VOICES = "voices"
-"""The layer of an `Ensemble` that gives what each of its members says, `[batch, members, ..., classes]`."""
+MEMBER_LOGITS = "member-logits"
+"""The layer of an `Ensemble` whose output is its members' logits, `[batch, members, ..., classes]`.
+
+No attribute of Python has a hyphen in its name, so `self.name = module` never makes a layer of this name.
+"""
 _WILD = frozenset("*?[")
 _SHOWN = 12
 
 
 def layers_like(pattern: str, names: Iterable[str]) -> list[str]:
-    """The names that a pattern means, in their order: the one that it is, or those that it matches.
+    """Return the names that a pattern matches, in their order; a pattern that is a name matches it alone.
 
-    `*`, `?` and `[...]` are as in a shell and stand for something between two dots, so that `layer*` is
-    `layer1` and not `layer1.0`.
+    `*`, `?` and `[...]` work as in a shell, but match no dot: `layer*` matches `layer1`, not `layer1.0`.
 
     Example:
         >>> layers_like("layer*", ["stem", "layer1", "layer1.0", "layer2"])
@@ -34,14 +36,14 @@ def layers_like(pattern: str, names: Iterable[str]) -> list[str]:
 
 
 def no_such_layer(pattern: str, names: Iterable[str], who: str) -> ConfigurationError:
-    """The error where a pattern means nothing: close matches, else the first names there are."""
+    """Return the error of a pattern that matches no layer, with close matches or else the first names."""
     listed = list(names)
-    if pattern == VOICES:
+    if pattern == MEMBER_LOGITS:
         way_out = "pass Ensemble([...], average='probabilities') in its place."
-        if any(name.endswith(f".{VOICES}") for name in listed):
-            way_out = "there is one within it, so put what is around the Ensemble around each member instead."
+        if any(name.endswith(f".{MEMBER_LOGITS}") for name in listed):
+            way_out = "it contains one, so put what is around the Ensemble around each member instead."
         return ConfigurationError(
-            f"{who} is no Ensemble, and the loss looks at what each member of one says: {way_out}"
+            f"{who} is no Ensemble, and the loss uses the logits of each member of one: {way_out}"
         )
     close = get_close_matches(pattern, listed, n=3, cutoff=0.5)
     close += [name for name in listed if name.rpartition(".")[2] == pattern and name not in close]

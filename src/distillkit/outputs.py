@@ -1,4 +1,4 @@
-"""Calling a model, and finding the logits in what it gives."""
+"""Calling a model, and the logits in its output."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from distillkit.errors import ConfigurationError
 
 
 def call(model: Callable[..., Any], inputs: Any) -> Any:
-    """The model's output: a mapping of inputs is passed by name, anything else as the one argument.
+    """Return the model's output; a mapping of inputs is passed by name, anything else as the one argument.
 
-    What goes wrong in the model goes on, with a note of what the model was given.
+    An error of the model is raised again, with a note of the inputs.
     """
     try:
         return model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
     except (RuntimeError, TypeError) as error:
-        error.add_note(f"The model was given {_told(inputs)}.")
+        error.add_note(f"The model was given {_described(inputs)}.")
         raise
 
 
-def _told(inputs: Any) -> str:
+def _described(inputs: Any) -> str:
     """Describe inputs for people."""
     if isinstance(inputs, Mapping):
-        by_name = ", ".join(f"{name}={_told(value)}" for name, value in inputs.items())
+        by_name = ", ".join(f"{name}={_described(value)}" for name, value in inputs.items())
         return f"{by_name}, by name, as all of a mapping is but its 'labels'"
     if isinstance(inputs, Tensor):
         return f"{str(inputs.dtype).removeprefix('torch.')} {list(inputs.shape)}"
@@ -33,14 +33,14 @@ def _told(inputs: Any) -> str:
 
 
 def logits_of(output: Any, who: str = "The model") -> Tensor:
-    """The logits in a model's output: a tensor, an object or mapping with `logits`, or a tuple's first.
+    """Return the logits in a model's output: a tensor, `.logits` or `["logits"]`, or a tuple's first.
 
     Args:
-        output: What a forward pass returned.
-        who: Begins the sentence of the error.
+        output: The output of a forward pass.
+        who: The first words of the error message.
 
     Raises:
-        ConfigurationError: There are no logits in it.
+        ConfigurationError: The output holds no logits.
 
     Example:
         >>> import torch

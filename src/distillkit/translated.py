@@ -1,4 +1,4 @@
-"""A model that is spoken to, and understood, in its own way."""
+"""A model with its inputs or its logits converted."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from distillkit.outputs import call, logits_of
 
 
 class Translated(nn.Module):
-    """A model with a function before it, one behind it, or both.
+    """A model with a function that converts its inputs, one that converts its output, or both.
 
-    For a teacher that wants other inputs than the student (another size, another normalisation) or knows
-    other classes, and for models whose logits are not where they are looked for. Each side may be one, and so
-    may the members of an `Ensemble`. The model inside stays as it is, and a student is trained there. Layers
-    have the names of the model inside with `model.` before them.
+    For a teacher that needs other inputs than the student (another size, another normalisation) or has other
+    classes, and for models whose logits are not found in their output. Teacher, student and the members of an
+    `Ensemble` may be one. The model inside is not copied: a student is trained in place. Its layers have
+    their names with `model.` before them.
 
     Args:
         model: Any module.
-        inputs: What the model is given, made from a batch's inputs: one tensor, or a mapping of tensors by
-            name. Gives the same each time, as torchvision's `Normalize` and `Resize` do. `None` passes them
-            on.
-        logits: The logits, `[batch, ..., classes]`, made from what the model returns. `None` looks for them
-            as always: a tensor, a tuple that begins with one, or an object with `.logits`.
+        inputs: Converts a batch's inputs to those of the model: one tensor, or a mapping of tensors by name.
+            It must be deterministic, as torchvision's `Normalize` and `Resize` are. `None` leaves them.
+        logits: Converts the model's output to logits, `[batch, ..., classes]`. `None` accepts a tensor, a
+            tuple that begins with one, or an object with `.logits`.
 
     Raises:
-        ConfigurationError: There is no module, or neither function, or one that cannot be called.
+        ConfigurationError: `model` is no module, both functions are missing, or one cannot be called.
 
     Example:
         >>> import torch
-        >>> teacher = nn.Linear(4, 10)  # ten classes, and the student knows three of them
+        >>> teacher = nn.Linear(4, 10)  # ten classes, of which the student has three
         >>> chosen = Translated(teacher, logits=lambda output: output[..., [7, 1, 2]])
         >>> chosen(torch.zeros(2, 4)).shape
         torch.Size([2, 3])
@@ -47,7 +46,7 @@ class Translated(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(model, nn.Module):
-            raise ConfigurationError(f"Translated goes around a torch.nn.Module, got {type(model).__name__}.")
+            raise ConfigurationError(f"Translated wraps a torch.nn.Module, got {type(model).__name__}.")
         if inputs is None and logits is None:
             raise ConfigurationError(
                 "Translated needs inputs=..., logits=... or both; without them, pass the model itself."
@@ -60,18 +59,18 @@ class Translated(nn.Module):
         self.model, self.inputs, self.logits = model, inputs, logits
 
     def forward(self, given: Any = None, /, **named: Any) -> Tensor:
-        """The logits, `[batch, ..., classes]`, for one tensor, or for inputs by name.
+        """Return the logits, `[batch, ..., classes]`, of one tensor, or of inputs by name.
 
         Raises:
-            ConfigurationError: There are no logits.
+            ConfigurationError: The output holds no logits.
         """
         given = named or given
         output = call(self.model, given if self.inputs is None else self.inputs(given))
         if self.logits is None:
             return logits_of(output, "The model in Translated")
-        found = self.logits(output)
-        if not isinstance(found, Tensor):
+        logits = self.logits(output)
+        if not isinstance(logits, Tensor):
             raise ConfigurationError(
-                f"The function logits of Translated must give a tensor, got {type(found).__name__}."
+                f"The function logits of Translated must return a tensor, got {type(logits).__name__}."
             )
-        return found
+        return logits

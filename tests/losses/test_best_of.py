@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from distillkit import Distiller, Ensemble, fit_together, losses, transfer_sets
 from distillkit.errors import ConfigurationError
 from distillkit.functional import best_member
-from distillkit.layer_names import VOICES
+from distillkit.layer_names import MEMBER_LOGITS
 from distillkit.losses import (
     AT,
     DIST,
@@ -42,7 +42,7 @@ def by_hand() -> tuple[Tensor, list[int]]:
 
 def outputs(mix: Tensor | None = None) -> Outputs:
     """An ensemble's, of which what it says together does not matter."""
-    return Outputs(MEMBERS.mean(dim=1) if mix is None else mix, {VOICES: MEMBERS})
+    return Outputs(MEMBERS.mean(dim=1) if mix is None else mix, {MEMBER_LOGITS: MEMBERS})
 
 
 def test_equals_a_loop() -> None:
@@ -96,7 +96,7 @@ def test_what_it_needs() -> None:
     with pytest.raises(ConfigurationError, match="BestOf compares the student with a teacher"):
         loss(student=student, teacher=None, labels=LABELS)
     with pytest.raises(
-        ConfigurationError, match="The teacher is no Ensemble, and the loss looks at what each"
+        ConfigurationError, match="The teacher is no Ensemble, and the loss uses the logits of each"
     ):
         loss(student=student, teacher=Outputs(STUDENT), labels=LABELS)
     with pytest.raises(ConfigurationError, match=r"got \[40, 5\] and \[40\]"):
@@ -120,7 +120,10 @@ def test_it_promises_what_the_loss_inside_does() -> None:
     """Means, names of contributions, and the layers of both."""
     assert not BestOf().needs().whole_batch
     assert BestOf(loss=DIST()).needs().whole_batch
-    assert BestOf(loss=AT(layers={"a": "members.0.x"})).needs().teacher_layers == (VOICES, "members.0.x")
+    assert BestOf(loss=AT(layers={"a": "members.0.x"})).needs().teacher_layers == (
+        MEMBER_LOGITS,
+        "members.0.x",
+    )
     loss = BestOf(loss=losses.hinton(temperature=2, hard_label_weight=0.1))
     parts = loss.contributions(student=Outputs(STUDENT), teacher=outputs(), labels=LABELS)
     assert list(parts) == ["soft", "hard"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from distillkit.errors import ConfigurationError
-from distillkit.layer_names import VOICES
+from distillkit.layer_names import MEMBER_LOGITS
 from distillkit.losses import CTKD, DKD, FitNet, HardLabels, Loss, Mutual, SoftTargets, hinton
 from distillkit.typing import Outputs
 
@@ -17,7 +17,7 @@ LOSSES = [Mutual().loss, SoftTargets(temperature=4), DKD(temperature=2), hinton(
 
 def cohort(said: list[torch.Tensor]) -> Outputs:
     """An ensemble's outputs, and what its members say."""
-    return Outputs(torch.stack(said).mean(0), {VOICES: torch.stack(said, dim=1)})
+    return Outputs(torch.stack(said).mean(0), {MEMBER_LOGITS: torch.stack(said, dim=1)})
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
@@ -58,7 +58,7 @@ def test_what_it_says_of_itself() -> None:
     """The peers are held fixed; it is a mean over examples where the loss inside is."""
     assert not Mutual().gradient_is_of_the_value
     assert not Mutual().needs().whole_batch
-    assert Mutual().needs().student_layers == (VOICES,)
+    assert Mutual().needs().student_layers == (MEMBER_LOGITS,)
     assert not Mutual().needs().learns
 
 

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
-from distillkit.layer_names import VOICES
+from distillkit.layer_names import MEMBER_LOGITS
 from distillkit.losses.base import Loss
 from distillkit.losses.needs import Needs
 from distillkit.typing import Labels, Outputs
@@ -24,7 +24,7 @@ class Around(Loss):
 
     @model_validator(mode="after")
     def _members_are_asked_outside(self) -> Self:
-        if VOICES in self.loss.needs().teacher_layers:
+        if MEMBER_LOGITS in self.loss.needs().teacher_layers:
             raise ConfigurationError(
                 f"{type(self).__name__} changes what the teacher says, and the loss inside asks each member "
                 f"of an Ensemble anew: put {type(self).__name__} inside, as in BestOf(loss=...)."

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from distillkit.functional import best_member
-from distillkit.layer_names import VOICES, no_such_layer
+from distillkit.layer_names import MEMBER_LOGITS, no_such_layer
 from distillkit.losses.around import Around
 from distillkit.losses.base import Loss
 from distillkit.losses.needs import Needs
@@ -36,7 +36,7 @@ class BestOf(Around):
 
     def needs(self) -> Needs:
         """Return that it looks at what each member says, and what the loss inside needs."""
-        return Needs(teacher_layers=(VOICES,)) | self.loss.needs()
+        return Needs(teacher_layers=(MEMBER_LOGITS,)) | self.loss.needs()
 
     def seen(
         self, student: Outputs, teacher: Outputs | None, labels: Labels | None
@@ -47,7 +47,7 @@ class BestOf(Around):
             ConfigurationError: There is no teacher, it is no `Ensemble`, or there are no labels.
         """
         taught = self.teachers(teacher)
-        if VOICES not in taught.features:
-            raise no_such_layer(VOICES, taught.features, "The teacher")
-        best = best_member(members=taught.features[VOICES], labels=self.true_labels(labels))
+        if MEMBER_LOGITS not in taught.features:
+            raise no_such_layer(MEMBER_LOGITS, taught.features, "The teacher")
+        best = best_member(members=taught.features[MEMBER_LOGITS], labels=self.true_labels(labels))
         return student, replace(taught, logits=best)

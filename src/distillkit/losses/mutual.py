@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from distillkit.errors import ConfigurationError
-from distillkit.layer_names import VOICES, no_such_layer
+from distillkit.layer_names import MEMBER_LOGITS, no_such_layer
 from distillkit.losses.base import Loss
 from distillkit.losses.hard_labels import HardLabels
 from distillkit.losses.needs import Needs
@@ -58,7 +58,7 @@ class Mutual(Loss):
 
     def needs(self) -> Needs:
         """Return that it looks at what each student says, and what the loss of each needs."""
-        return replace(self.loss.needs(), student_layers=(VOICES,))
+        return replace(self.loss.needs(), student_layers=(MEMBER_LOGITS,))
 
     @property
     def gradient_is_of_the_value(self) -> bool:
@@ -78,9 +78,9 @@ class Mutual(Loss):
         Raises:
             ConfigurationError: The student is no `Ensemble`, or of fewer than two.
         """
-        if VOICES not in student.features:
-            raise no_such_layer(VOICES, student.features, "The student")
-        said = student.features[VOICES].unbind(1)
+        if MEMBER_LOGITS not in student.features:
+            raise no_such_layer(MEMBER_LOGITS, student.features, "The student")
+        said = student.features[MEMBER_LOGITS].unbind(1)
         if len(said) < 2:
             raise ConfigurationError(
                 f"Students learn from one another, and there are fewer than two of them ({len(said)}): give "

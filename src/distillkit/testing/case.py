@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from distillkit.errors import ConfigurationError
 from distillkit.functional._logits import at_least_float32
-from distillkit.layer_names import VOICES, layers_like
+from distillkit.layer_names import MEMBER_LOGITS, layers_like
 from distillkit.losses import Loss
 from distillkit.typing import Examples, Outputs
 
@@ -133,11 +133,11 @@ def said(loss: Loss, case: Case, adapters: nn.Module | None = None) -> Outputs:
 
 def taught(loss: Loss, case: Case) -> Outputs:
     """The teacher's side; a loss that asks each of several finds two, of which one says the contrary."""
-    if VOICES not in loss.needs().teacher_layers:
+    if MEMBER_LOGITS not in loss.needs().teacher_layers:
         return case.teacher
     answer = case.teacher.logits
-    voices = torch.stack([-answer, answer], dim=1)
-    return replace(case.teacher, features={**case.teacher.features, VOICES: voices})
+    member_logits = torch.stack([-answer, answer], dim=1)
+    return replace(case.teacher, features={**case.teacher.features, MEMBER_LOGITS: member_logits})
 
 
 def close(one: Tensor, other: Tensor) -> bool:
@@ -167,7 +167,7 @@ def paired_names(loss: Loss) -> tuple[list[str], list[str]]:
 
 
 def _teacher_layers(loss: Loss) -> list[str]:
-    return [layer for layer in loss.needs().teacher_layers if layer != VOICES]
+    return [layer for layer in loss.needs().teacher_layers if layer != MEMBER_LOGITS]
 
 
 def _takes(loss: Loss, case: Case) -> bool:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from distillkit import Distiller, Ensemble, fit_together, losses
-from distillkit.engine.data.label_positions import counted
+from distillkit.engine.data.label_positions import keep_labelled
 from distillkit.errors import ConfigurationError
 from distillkit.functional import next_token_labels
-from distillkit.layer_names import VOICES
+from distillkit.layer_names import MEMBER_LOGITS
 from distillkit.losses import DKD, BestOf, FitNet, HardLabels, Mutual, SoftTargets, WeightedSum
 from distillkit.typing import Outputs
 
@@ -28,7 +28,7 @@ def test_rows_that_count_are_kept_in_order() -> None:
     student, teacher = sides(2, 3, 4, 5)
     labels = torch.randint(5, (2, 3, 4))
     labels[0, 1] = labels[1, 2, 3] = -100
-    found, taught, kept, _ = counted(student, teacher, labels, None)
+    found, taught, kept, _ = keep_labelled(student, teacher, labels, None)
     places = [
         place
         for place in torch.cartesian_prod(*map(torch.arange, (2, 3, 4))).tolist()
@@ -46,7 +46,7 @@ def test_rows_that_count_are_kept_in_order() -> None:
 def test_everything_else_passes_as_it_is(labels: Tensor | None) -> None:
     """No labels, one label an example, or shapes that do not fit."""
     student, teacher = sides(2, 3) if labels is None or labels.dim() == 1 else sides(2, 3, 5)
-    assert counted(student, teacher, labels, None) == (student, teacher, labels, None)
+    assert keep_labelled(student, teacher, labels, None) == (student, teacher, labels, None)
 
 
 def test_a_position_has_the_weight_of_its_example() -> None:
@@ -126,15 +126,15 @@ def test_fit_together_leaves_out_the_same() -> None:
         assert one["loss"].tolist() == pytest.approx(expected["loss"].tolist(), rel=1e-5)
 
 
-def test_what_members_say_is_at_the_same_positions() -> None:
+def test_the_members_logits_are_at_the_same_positions() -> None:
     """By a loop; of the student and of the teacher."""
     student, teacher = sides(2, 3, 5)
-    voices = torch.randn(2, 4, 3, 5)
+    members = torch.randn(2, 4, 3, 5)
     labels = torch.tensor([[1, -100, 3], [-100, 0, 2]])
-    heard = [replace(one, features={VOICES: voices}) for one in (student, teacher)]
-    found = counted(*heard, labels, None)[:2]
-    expected = torch.stack([voices[i, :, j] for i, j in ((0, 0), (0, 2), (1, 1), (1, 2))])
-    assert all(one is not None and torch.equal(one.features[VOICES], expected) for one in found)
+    sides_seen = [replace(one, features={MEMBER_LOGITS: members}) for one in (student, teacher)]
+    found = keep_labelled(*sides_seen, labels, None)[:2]
+    expected = torch.stack([members[i, :, j] for i, j in ((0, 0), (0, 2), (1, 1), (1, 2))])
+    assert all(one is not None and torch.equal(one.features[MEMBER_LOGITS], expected) for one in found)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

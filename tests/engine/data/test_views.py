@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from distillkit import Distiller, losses, transfer_sets
-from distillkit.engine.data.views import viewed
+from distillkit.engine.data.views import apply_view
 from distillkit.typing import Batch
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.5)
@@ -70,7 +70,7 @@ def test_a_chain_hands_the_whole_batch_on(net, data):
 def test_labels_are_withheld_after_the_view(data):
     """A part that withholds them leaves them to the views of the others."""
     chain = transfer_sets.Chain(parts=[transfer_sets.Unlabelled(), NextClass()])
-    (batch,) = viewed([Batch(*data, indices=torch.arange(len(data[0])))], chain, epoch=0)
+    (batch,) = apply_view([Batch(*data, indices=torch.arange(len(data[0])))], chain, epoch=0)
     assert batch.labels is None
 
 
@@ -85,6 +85,6 @@ def test_a_stream_counts_its_examples(data):
             seen.append(batch.indices.tolist())
             return batch
 
-    batches = list(viewed([Batch(data[0][:3]), Batch(data[0][3:5])], Watching(), epoch=0))
+    batches = list(apply_view([Batch(data[0][:3]), Batch(data[0][3:5])], Watching(), epoch=0))
     assert seen == [[0, 1, 2], [3, 4]]
     assert all(batch.indices is None for batch in batches)

@@ -12,7 +12,7 @@ import torch
 from distillkit import Callback, Distiller, fit_together, losses
 from distillkit.engine.loop import training as training_module
 from distillkit.engine.trees import tensors_in, with_tensors
-from distillkit.engine.update.cuda_graphs import CudaRecorder, Recorded
+from distillkit.engine.update.cuda_graphs import CudaGraphRecorder, GraphedUpdate
 from distillkit.errors import ConfigurationError
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
@@ -240,7 +240,7 @@ def test_what_is_recorded_is_let_go_with_the_training(net, data, recorder):
     try:
         distiller.fit(data, epochs=2, batch_size=10)
         fit_together([distiller, other], data, epochs=2, batch_size=10, stack_size=2)
-        assert not [one for one in gc.get_objects() if type(one) is Recorded]
+        assert not [one for one in gc.get_objects() if type(one) is GraphedUpdate]
     finally:
         gc.enable()
 
@@ -387,5 +387,5 @@ def test_cuda_graphs_give_what_updates_give(net, data):
         return distiller, distiller.fit(data, epochs=6, batch_size=8, evaluate_on=data)
 
     (recorded, ours), (_, theirs) = train("graphs"), train("off")
-    assert isinstance(recorded.training.recorder, CudaRecorder)
+    assert isinstance(recorded.training.recorder, CudaGraphRecorder)
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4)

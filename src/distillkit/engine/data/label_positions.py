@@ -8,14 +8,14 @@ from torch import Tensor
 
 from distillkit.engine.checks import check_number
 from distillkit.errors import ConfigurationError
-from distillkit.layer_names import VOICES
+from distillkit.layer_names import MEMBER_LOGITS
 from distillkit.typing import Outputs
 
 _NOT_COUNTED = -100
 """The label that `torch.nn.functional.cross_entropy` leaves out, and data have for padding."""
 
 
-def counted(
+def keep_labelled(
     student: Outputs, teacher: Outputs | None, labels: Tensor | None, weights: Tensor | None
 ) -> tuple[Outputs, Outputs | None, Tensor | None, Tensor | None]:
     """Both sides' logits, the labels and the weights where the label is not −100, a row a position.
@@ -51,7 +51,7 @@ def counted(
 def cases(
     logits: Tensor, teacher_logits: Tensor | None, labels: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return the cases to evaluate: one for each position whose label is not −100, as in `counted`."""
+    """Return the cases to evaluate: one for each position whose label is not −100, as in `keep_labelled`."""
     if labels is None or not _fit(labels, logits, teacher_logits):
         return logits, teacher_logits, labels
     flat, places = _places(labels)
@@ -76,10 +76,10 @@ def _places(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def _answers(side: Outputs, places: Tensor) -> Outputs:
     answers = replace(side, logits=_at(side.logits, places))
-    if VOICES not in side.features:
+    if MEMBER_LOGITS not in side.features:
         return answers
-    voices = side.features[VOICES].movedim(1, -2).flatten(0, -3)
-    return replace(answers, features={**side.features, VOICES: _rows(voices, places)})
+    voices = side.features[MEMBER_LOGITS].movedim(1, -2).flatten(0, -3)
+    return replace(answers, features={**side.features, MEMBER_LOGITS: _rows(voices, places)})
 
 
 def _at(logits: Tensor, places: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def _rows(flat: Tensor, places: Tensor) -> Tensor:
 
 
 def _refuse_features(*sides: Outputs | None) -> None:
-    if any(side is not None and side.features.keys() - {VOICES} for side in sides):
+    if any(side is not None and side.features.keys() - {MEMBER_LOGITS} for side in sides):
         raise ConfigurationError(
             "The examples have weights and labels at many positions, and the loss looks at layers, which "
             "have no row for each position that a weight could go with: leave the weights out, or use "

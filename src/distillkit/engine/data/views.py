@@ -12,7 +12,7 @@ from distillkit.transfer_sets import TransferSet
 from distillkit.typing import Batch
 
 
-def viewed(batches: Iterable[Batch], transfer_set: TransferSet, epoch: int) -> Iterator[Batch]:
+def apply_view(batches: Iterable[Batch], transfer_set: TransferSet, epoch: int) -> Iterator[Batch]:
     """Yield the batches in the view of an epoch; examples without numbers are counted as they come."""
     counted = 0
     for batch in batches:

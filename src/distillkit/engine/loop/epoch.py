@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from distillkit.engine.callbacks import Callback
 from distillkit.engine.data.seeds import epoch_order, epoch_seed, own_randomness
 from distillkit.engine.data.sources import Source
-from distillkit.engine.data.views import viewed
+from distillkit.engine.data.views import apply_view
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.loop.preparation import Run
 from distillkit.engine.loop.step_log import StepLog
@@ -137,7 +137,7 @@ class StepsOfOne(Steps[Batch]):
             order = epoch_order(order, training.seed, training.epochs_done)
         self._log, self._step = StepLog(training.epochs_done), 0
         self._update.begin_epoch()
-        return viewed(self._source.batches(order), training.transfer_set, training.epochs_done)
+        return apply_view(self._source.batches(order), training.transfer_set, training.epochs_done)
 
     def step(self, batch: Batch) -> None:
         """Update the student."""

@@ -12,7 +12,7 @@ from distillkit.engine.data.numbering import Numbering, numbering_for
 from distillkit.engine.data.seeds import own_randomness
 from distillkit.engine.data.selection import select
 from distillkit.engine.data.sources import Source
-from distillkit.engine.data.views import viewed
+from distillkit.engine.data.views import apply_view
 from distillkit.engine.loop.evaluator import Evaluator
 from distillkit.engine.loop.step_log import no_batch
 from distillkit.engine.loop.training import Training
@@ -85,7 +85,7 @@ def prepare(training: Training, source: Source, test: Source | None, shared: Sha
         )
         if not training.is_made:
             few = source.batches(None if selected is None else selected[:2])
-            first = next(iter(viewed(few, training.transfer_set, epoch=0)), None)
+            first = next(iter(apply_view(few, training.transfer_set, epoch=0)), None)
             if first is None:
                 raise no_batch(training.epochs_done)
             training.make(first, numbering)

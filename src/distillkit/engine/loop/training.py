@@ -20,7 +20,7 @@ from distillkit.engine.loop.scheduled_loss import ScheduledLoss
 from distillkit.engine.teacher.cache import TeacherCache
 from distillkit.engine.teacher.signal import TeacherCacheMode, cache_for
 from distillkit.engine.update.cuda_graphs import recorder_for
-from distillkit.engine.update.fused.switch import TakingOver, one_pass_pays
+from distillkit.engine.update.fused.switch import SwitchToFused, fused_step_pays
 from distillkit.engine.update.optimizers import (
     OptimizerFactory,
     Schedule,
@@ -201,7 +201,7 @@ class Training:
         plain = PlainStepping(parameters, self.optimizer, self.precision, self.clip_norm, self.scaler)
         switch = None
         if steps is not None and self.fused_step_pays(steps):
-            switch = TakingOver(self.student, self.optimizer, self.precision, self.clip_norm, plain)
+            switch = SwitchToFused(self.student, self.optimizer, self.precision, self.clip_norm, plain)
         return Update(
             self.student,
             forward=forward_of(self.student, self.compile, steps or 0, self.device),
@@ -296,4 +296,4 @@ class Training:
     def fused_step_pays(self, steps: int) -> bool:
         """Whether so many updates are worth a compiled pass, and nobody sees gradients."""
         trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
-        return only_watched(self.callbacks) and one_pass_pays(self.compile, self.precision, trained, steps)
+        return only_watched(self.callbacks) and fused_step_pays(self.compile, self.precision, trained, steps)

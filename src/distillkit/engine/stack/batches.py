@@ -13,7 +13,7 @@ from torch import Tensor
 from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.seeds import epoch_order
 from distillkit.engine.data.sources import ResidentSource, Source
-from distillkit.engine.data.views import viewed
+from distillkit.engine.data.views import apply_view
 from distillkit.engine.loop.preparation import Run
 from distillkit.engine.stack.forward import Inputs
 from distillkit.engine.teacher.signal import CachedTeacher, TeacherSignal
@@ -151,7 +151,7 @@ class StackedBatches:
 def first_seen(source: ResidentSource, learner: Learner, most: int) -> Batch:
     """Return the first examples that a student may see, as it sees them."""
     batches = source.batches(learner.selected[:most], most)
-    return next(viewed(batches, learner.transfer_set, learner.epoch))
+    return next(apply_view(batches, learner.transfer_set, learner.epoch))
 
 
 def shared(learners: Sequence[Learner]) -> int:

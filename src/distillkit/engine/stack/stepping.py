@@ -12,7 +12,7 @@ from distillkit.engine.forward.precision import Precision
 from distillkit.engine.stack.optimizer import StackedOptimizer
 from distillkit.engine.stack.weights import StackedWeights
 from distillkit.engine.update.fused.compiler import compiler
-from distillkit.engine.update.fused.fused_step import OnePass, has_rules
+from distillkit.engine.update.fused.fused_step import FusedStep, has_rules
 
 
 class StackedStepping:
@@ -23,7 +23,7 @@ class StackedStepping:
         optimizer: Steps them.
         precision: Of the passes forward and back.
         clip_norms: Each student's largest global norm; infinite for one that is not clipped.
-        one_pass: Whether the pass is wanted. Every weight must be one that autocast would cast.
+        fused: Whether the pass is wanted. Every weight must be one that autocast would cast.
     """
 
     def __init__(
@@ -33,18 +33,18 @@ class StackedStepping:
         precision: Precision,
         clip_norms: Sequence[float],
         *,
-        one_pass: bool,
+        fused: bool,
     ) -> None:
         self._weights, self._optimizer, self._precision = weights, optimizer, precision
         self._clip_norms = None
         if any(math.isfinite(norm) for norm in clip_norms):
             self._clip_norms = torch.tensor(clip_norms, device=precision.device)
-        self._wanted = one_pass
+        self._wanted = fused
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
         """Take nothing for granted of what may have happened to weights and optimiser between epochs."""
-        self._pass: OnePass | None = None
+        self._pass: FusedStep | None = None
         self._copies: Mapping[str, Tensor] = {}
         self._first_of_epoch = True
 
@@ -79,9 +79,9 @@ class StackedStepping:
         trained = self._weights.trainable
         copies = {name: one.detach().to(torch.bfloat16).requires_grad_() for name, one in trained.items()}
         leaves = {one: copies[name] for name, one in trained.items()}
-        one_pass = OnePass(self._optimizer.in_use(), leaves, self._clip_norms)
-        if compiler.tries(one_pass.compile):
-            self._pass, self._copies = one_pass, copies
+        fused = FusedStep(self._optimizer.in_use(), leaves, self._clip_norms)
+        if compiler.tries(fused.compile):
+            self._pass, self._copies = fused, copies
 
     @torch.no_grad()
     def _clip(self) -> None:

@@ -26,8 +26,8 @@ from distillkit.engine.stack.optimizer import StackedOptimizer
 from distillkit.engine.stack.stepping import StackedStepping
 from distillkit.engine.stack.weights import StackedWeights
 from distillkit.engine.update.contributions import contributions_of
-from distillkit.engine.update.cuda_graphs import recorded
-from distillkit.engine.update.fused.switch import one_pass_pays
+from distillkit.engine.update.cuda_graphs import graphed_or_plain
+from distillkit.engine.update.fused.switch import fused_step_pays
 from distillkit.engine.update.update import explain_batch_of_one
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Outputs
@@ -98,7 +98,7 @@ class StepsOfStack(Steps[StackedBatch]):
                 self._optimizer,
                 self._precision,
                 [math.inf if one.clip_norm is None else one.clip_norm for one in trainings],
-                one_pass=self._one_pass(trainings, epochs * runs[0].steps),
+                fused=self._fused_step_pays(trainings, epochs * runs[0].steps),
             )
         except BaseException:
             self._weights.release()
@@ -107,7 +107,7 @@ class StepsOfStack(Steps[StackedBatch]):
         self._update: Callable[[StackedBatch], StackContributions] = self._backward_and_step
         recorder = trainings[0].recorder
         if recorder is not None:
-            update = recorded(
+            update = graphed_or_plain(
                 lambda tensors: self._backward_and_step(StackedBatch(**tensors)),
                 self._optimizer.in_use,
                 recorder,
@@ -116,14 +116,14 @@ class StepsOfStack(Steps[StackedBatch]):
                 {"inputs": batch.inputs, "labels": batch.labels, "teacher": batch.teacher}
             )
 
-    def _one_pass(self, trainings: Sequence[Training], steps: int) -> bool:
+    def _fused_step_pays(self, trainings: Sequence[Training], steps: int) -> bool:
         """Whether updates are made by one compiled pass; of plain layers, all of whose weights are cast."""
         if not isinstance(self._forward, ByLayers):
             return False
         if not all(one.compile == "auto" and only_watched(one.callbacks) for one in trainings):
             return False
         weights = sum(stacked.numel() for stacked in self._weights.trainable.values())
-        return one_pass_pays("auto", self._precision, weights, steps)
+        return fused_step_pays("auto", self._precision, weights, steps)
 
     def begin_epoch(self) -> Iterator[StackedBatch]:
         """Begin an epoch; each student sees the order of its own seed."""

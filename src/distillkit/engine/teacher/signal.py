@@ -15,7 +15,7 @@ from distillkit.engine.arguments import one_of
 from distillkit.engine.callbacks import Callback
 from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.sources import Source
-from distillkit.engine.data.views import viewed
+from distillkit.engine.data.views import apply_view
 from distillkit.engine.forward.capture import Capture, outputs_of
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.forward.precision import Precision
@@ -142,7 +142,7 @@ def teacher_signal(
     if cache == "off" or not sound:
         return live
     few = _few(source, selected)
-    asked = next(viewed(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))
+    asked = next(apply_view(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))
     said = live(asked)
     probe = said.logits
     if cache != "on" and (source.size or 0) * probe[0].numel() * 4 > _MOST_BYTES:
@@ -185,7 +185,7 @@ def _all_rows(
     live: LiveTeacher, source: Source, selected: Tensor | None, transfer_set: TransferSet
 ) -> Outputs:
     rows = Outputs(torch.empty(0))
-    for batch in viewed(source.batches(selected, source.inference_batch_size), transfer_set, epoch=0):
+    for batch in apply_view(source.batches(selected, source.inference_batch_size), transfer_set, epoch=0):
         said = live(batch)
         given = Outputs(at_least_float32(said.logits), said.features)
         if not len(rows.logits):

@@ -33,7 +33,7 @@ _WORTH_A_WORD = 100
 """Updates after which it is said that none could be replayed."""
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """Records what a function asks of the device."""
 
     def warm_up(self, run: Callable[[], Any]) -> Any:
@@ -45,7 +45,7 @@ class Recorder(Protocol):
         ...
 
 
-class CudaRecorder:
+class CudaGraphRecorder:
     """Records CUDA graphs."""
 
     def __init__(self, device: torch.device) -> None:
@@ -86,14 +86,14 @@ def _end_drawing(device: torch.device) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recording:
+class _Graph:
     given: list[Tensor]
     rates: list[Tensor]
     result: Any
     replay: Callable[[], object]
 
 
-class Recorded:
+class GraphedUpdate:
     """An update that is recorded for each shape of its arguments and state of its settings, and replayed.
 
     The first updates run as they are, and so does the first with new settings: what happens once, such as an
@@ -109,11 +109,11 @@ class Recorded:
     """
 
     def __init__(
-        self, update: Callable[[Any], Any], optimizer: Callable[[], Optimizer], recorder: Recorder
+        self, update: Callable[[Any], Any], optimizer: Callable[[], Optimizer], recorder: GraphRecorder
     ) -> None:
         self._update, self._optimizer, self._recorder = update, optimizer, recorder
         self._recorded_with: dict[Setting, Hashable] = {}
-        self._recordings: dict[Hashable, _Recording | None] = {}
+        self._recordings: dict[Hashable, _Graph | None] = {}
         self._made = self._replayed = 0
         self._works = True
 
@@ -142,7 +142,7 @@ class Recorded:
         self._replayed += 1
         return with_tensors(recording.result, iter([one.clone() for one in tensors_in(recording.result)]))
 
-    def _record(self, given: Any, optimizer: Optimizer) -> _Recording | None:
+    def _record(self, given: Any, optimizer: Optimizer) -> _Graph | None:
         if counts_elsewhere(optimizer):
             self._give_up(
                 f"{type(optimizer).__name__} counts its steps on the CPU; give it fused=True or "
@@ -162,7 +162,7 @@ class Recorded:
         except Exception as error:  # whatever it is, the update as it is raises it again if it must
             self._give_up(" ".join(str(error).split())[:200] or type(error).__name__)
             return None
-        return _Recording(kept, rates, result, replay)
+        return _Graph(kept, rates, result, replay)
 
     def _give_up(self, why: str) -> None:
         self._works = False
@@ -179,7 +179,7 @@ class Recorded:
             )
 
 
-def recorder_for(device: torch.device) -> Recorder:
+def recorder_for(device: torch.device) -> GraphRecorder:
     """The recorder of a device.
 
     Raises:
@@ -190,27 +190,27 @@ def recorder_for(device: torch.device) -> Recorder:
             f"compile='graphs' records CUDA graphs and needs a student on a GPU, got one on {device.type}: "
             "use compile='auto'."
         )
-    return CudaRecorder(device)
+    return CudaGraphRecorder(device)
 
 
-def recorded(
+def graphed_or_plain(
     update: Callable[[Any], Any],
     optimizer: Callable[[], Optimizer],
-    recorder: Recorder,
+    recorder: GraphRecorder,
     *,
     scaled: bool = False,
 ) -> Callable[[Any], Any]:
     """The update recorded; as it is, with a warning, where its optimiser does not allow it.
 
     Args:
-        update: See `Recorded`.
+        update: See `GraphedUpdate`.
         optimizer: Gives the optimiser that steps, which a stack may exchange.
         recorder: Makes recordings.
         scaled: Whether the gradients are scaled.
     """
     why = _why_not(optimizer(), scaled=scaled)
     if why is None:
-        return Recorded(update, optimizer, recorder)
+        return GraphedUpdate(update, optimizer, recorder)
     logger.warning("The update is not recorded as a CUDA graph: %s.", why)
     return update
 

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from distillkit.engine.checks import check_contributions, check_features, check_outputs
-from distillkit.engine.data.label_positions import counted
+from distillkit.engine.data.label_positions import keep_labelled
 from distillkit.engine.data.numbering import Numbering
 from distillkit.engine.forward.capture import Capture, outputs_of
 from distillkit.engine.forward.dropout import cheap_masks, plain_dropouts
 from distillkit.engine.forward.precision import Precision
 from distillkit.engine.update.contributions import contributions_of
-from distillkit.engine.update.cuda_graphs import Recorder, only_tensors, recorded
+from distillkit.engine.update.cuda_graphs import GraphRecorder, graphed_or_plain, only_tensors
 from distillkit.engine.update.example_weights import WeightedExamples
-from distillkit.engine.update.fused.switch import TakingOver
+from distillkit.engine.update.fused.switch import SwitchToFused
 from distillkit.engine.update.stepping import PlainStepping, Stepping
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss
@@ -55,8 +55,8 @@ class Update:
         stepping: PlainStepping,
         precision: Precision,
         scaled: bool = False,
-        recorder: Recorder | None = None,
-        switch: TakingOver | None = None,
+        recorder: GraphRecorder | None = None,
+        switch: SwitchToFused | None = None,
         capture: Capture | None = None,
         adapters: nn.Module | None = None,
         numbering: Numbering | None = None,
@@ -73,7 +73,7 @@ class Update:
         self._checked = False
         self._graphs: Callable[[Any], dict[str, Tensor]] | None = None
         if recorder is not None:
-            self._graphs = recorded(self._from_tensors, lambda: optimizer, recorder, scaled=scaled)
+            self._graphs = graphed_or_plain(self._from_tensors, lambda: optimizer, recorder, scaled=scaled)
 
     def __call__(self, batch: Batch, teacher: Outputs | None) -> dict[str, Tensor]:
         """Update the student; return the loss's contributions by name, scalars without gradients."""
@@ -98,7 +98,7 @@ class Update:
         # around the pass back too, in which checkpointing draws the same masks again
         with cheap_masks(self._dropouts), self._stepping.weights_in_place():
             with self._precision.autocast():
-                student, teacher, labels, weights = counted(
+                student, teacher, labels, weights = keep_labelled(
                     self._student_outputs(batch), teacher, batch.labels, batch.weights
                 )
                 if not self._checked:

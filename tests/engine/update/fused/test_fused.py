@@ -12,7 +12,7 @@ from torch import nn
 
 from distillkit import Callback, Distiller, MaxNorm, fit_together, losses
 from distillkit.engine.update.fused import switch as stepping
-from distillkit.engine.update.fused.bf16_weights import Copies
+from distillkit.engine.update.fused.bf16_weights import Bf16Weights
 from distillkit.schedules import Linear, WarmUp
 
 COMPILE = torch.compile
@@ -106,7 +106,7 @@ def test_copies_go_also_after_an_error(net):
     before = list(student.parameters())
 
     def interrupted():
-        with Copies(student).standing_in():
+        with Bf16Weights(student).in_place():
             assert next(student.parameters()).dtype == torch.bfloat16
             raise KeyboardInterrupt
 

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from distillkit.engine.update.fused.fused_step import OnePass, has_rules
+from distillkit.engine.update.fused.fused_step import FusedStep, has_rules
 
 SGD, ADAM, ADAMW = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 CASES = [
@@ -47,7 +47,7 @@ def test_a_rule_steps_as_the_optimiser_does(kind, options, clip_norm, traced):
             one.grad = torch.ones_like(one)
         optimizer.step()
     leaves = {one: torch.nn.Parameter(one.detach().bfloat16()) for one in ours}
-    one_pass = OnePass(own, leaves, None if clip_norm is None else torch.tensor(clip_norm))
+    fused = FusedStep(own, leaves, None if clip_norm is None else torch.tensor(clip_norm))
     for step in range(50):
         rate = options["lr"] * 0.97**step
         own.param_groups[0]["lr"] = reference.param_groups[0]["lr"] = rate
@@ -55,7 +55,7 @@ def test_a_rule_steps_as_the_optimiser_does(kind, options, clip_norm, traced):
             leaf.grad, one.grad = gradient, gradient.float()
         if clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(theirs, clip_norm)
-        one_pass.step()
+        fused.step()
         reference.step()
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
@@ -81,7 +81,7 @@ def test_groups_step_with_their_own_settings(traced):
     leaves = {one: torch.nn.Parameter(one.detach().bfloat16()) for one in ours}
     for leaf, one in zip(leaves.values(), theirs, strict=True):
         leaf.grad, one.grad = torch.ones_like(leaf), torch.ones_like(one)
-    OnePass(own, leaves, torch.tensor(0.5)).step()
+    FusedStep(own, leaves, torch.tensor(0.5)).step()
     torch.nn.utils.clip_grad_norm_(theirs, 0.5)
     reference.step()
     for one, other in zip(ours, theirs, strict=True):
@@ -94,7 +94,7 @@ def test_students_of_a_stack_are_clipped_each_by_its_own_norm(traced):
     optimizer = SGD([stacked], lr=1.0)
     leaves = {stacked: torch.nn.Parameter(torch.zeros(3, 2, 2, dtype=torch.bfloat16))}
     leaves[stacked].grad = torch.stack([torch.full((2, 2), size).bfloat16() for size in (0.25, 8.0, 8.0)])
-    OnePass(optimizer, leaves, torch.tensor([1.0, 1.0, torch.inf])).step()
+    FusedStep(optimizer, leaves, torch.tensor([1.0, 1.0, torch.inf])).step()
     torch.testing.assert_close(stacked[:, 0, 0].detach(), torch.tensor([-0.25, -0.5, -8.0]))
 
 

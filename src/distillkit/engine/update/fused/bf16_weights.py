@@ -12,7 +12,7 @@ CAST = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Modules whose weights autocast casts to bfloat16 wherever they are used as these use them."""
 
 
-class Copies:
+class Bf16Weights:
     """A bfloat16 leaf for each weight that is cast; the other trained parameters are leaves themselves.
 
     Attributes:
@@ -32,7 +32,7 @@ class Copies:
                         self._places.append((part._parameters, name, own, copy))
 
     @contextmanager
-    def standing_in(self) -> Iterator[None]:
+    def in_place(self) -> Iterator[None]:
         """The copies in the weights' places, for a pass forward and back."""
         for place, name, _, copy in self._places:
             place[name] = copy

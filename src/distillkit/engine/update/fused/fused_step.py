@@ -69,7 +69,7 @@ class _Group:
         self._run(self._weights, gradients, self._states, self._copies, scale, self._named)
 
 
-class OnePass:
+class FusedStep:
     """Steps an optimiser's parameters from the gradients of their bfloat16 copies, and renews the copies.
 
     The optimiser's own settings and state are used and kept up to date, so it can step by itself at any time.

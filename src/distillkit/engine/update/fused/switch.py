@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 from distillkit.engine.forward.compiling import CompileMode
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.forward.precision import Precision
-from distillkit.engine.update.fused.bf16_weights import Copies
+from distillkit.engine.update.fused.bf16_weights import Bf16Weights
 from distillkit.engine.update.fused.compiler import compiler
-from distillkit.engine.update.fused.fused_step import OnePass, has_rules
+from distillkit.engine.update.fused.fused_step import FusedStep, has_rules
 from distillkit.engine.update.stepping import PlainStepping
 from distillkit.outputs import call, logits_of
 
@@ -26,8 +26,8 @@ _NUMBERS_THAT_PAY = 10_000_000_000
 with AVX-512 0.1 to 0.6 ns a weight."""
 
 
-def one_pass_pays(compile_mode: CompileMode, precision: Precision, weights: int, steps: int) -> bool:
-    """Whether updates in bfloat16 on a CPU should be made by `OnePass`.
+def fused_step_pays(compile_mode: CompileMode, precision: Precision, weights: int, steps: int) -> bool:
+    """Whether updates in bfloat16 on a CPU should be made by `FusedStep`.
 
     Args:
         compile_mode: `auto` looks at the work ahead; the pass is compiled.
@@ -47,18 +47,18 @@ def one_pass_pays(compile_mode: CompileMode, precision: Precision, weights: int,
     return pays
 
 
-class OnePassStepping:
+class FusedStepping:
     """Steps by a compiled pass, from gradients of bfloat16 copies."""
 
-    def __init__(self, copies: Copies, one_pass: OnePass, plain: PlainStepping) -> None:
-        self._copies, self._pass, self._plain = copies, one_pass, plain
+    def __init__(self, copies: Bf16Weights, fused: FusedStep, plain: PlainStepping) -> None:
+        self._copies, self._pass, self._plain = copies, fused, plain
 
     def begin(self) -> None:
         """Do nothing: the pass before has left no gradients."""
 
     def weights_in_place(self) -> AbstractContextManager[object]:
         """Put the copies in the place of the weights."""
-        return self._copies.standing_in()
+        return self._copies.in_place()
 
     def backward(self, total: Tensor) -> None:
         """Run backward."""
@@ -75,7 +75,7 @@ class OnePassStepping:
         self._copies.renew()
 
 
-class TakingOver:
+class SwitchToFused:
     """Tries, after an update by the optimiser, whether the next can be made by the pass.
 
     Args:
@@ -99,7 +99,7 @@ class TakingOver:
         self._plain = plain
         self._tried: dict[tuple[int, ...], bool] = {}
 
-    def __call__(self, inputs: Any) -> OnePassStepping | None:
+    def __call__(self, inputs: Any) -> FusedStepping | None:
         """The stepping that takes over; `None` where it would not do the same, and the log says so.
 
         Args:
@@ -107,21 +107,21 @@ class TakingOver:
         """
         if not has_rules(self._optimizer) or not _plain_parameters(self._student):
             return None
-        copies = Copies(self._student)
+        copies = Bf16Weights(self._student)
         trained = tuple(id(parameter) for parameter in copies.leaves)
         if trained not in self._tried:
             self._tried[trained] = self._does_the_same(copies, inputs)
         if not self._tried[trained]:
             return None
         copies.forget_gradients()
-        one_pass = OnePass(self._optimizer, copies.leaves, self._clip_norm)
-        return OnePassStepping(copies, one_pass, self._plain) if compiler.tries(one_pass.compile) else None
+        fused = FusedStep(self._optimizer, copies.leaves, self._clip_norm)
+        return FusedStepping(copies, fused, self._plain) if compiler.tries(fused.compile) else None
 
-    def _does_the_same(self, copies: Copies, inputs: Any) -> bool:
+    def _does_the_same(self, copies: Bf16Weights, inputs: Any) -> bool:
         """Whether outputs and gradients are the same to the bit with the copies; as in evaluation."""
         with torch.random.fork_rng(devices=[]), mode(self._student, training=False):
             outputs, gradients = self._run(inputs, list(copies.leaves))
-            with copies.standing_in():
+            with copies.in_place():
                 again, of_copies = self._run(inputs, list(copies.leaves.values()))
         same = torch.equal(outputs, again) and all(
             one is not None and other is not None and torch.equal(one, other.to(one.dtype))

@@ -61,7 +61,7 @@ def auto_is_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same numbers on every machine: tests of bf16 ask for it by name."""
     from distillkit.engine.forward import precision
 
-    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

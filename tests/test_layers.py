@@ -69,7 +69,7 @@ PUBLIC = {
 """The modules that a user imports from; those of `distillkit.workbench` beside them."""
 
 ENGINE_FLOORS = (
-    ("arguments", "checks", "trees"),
+    ("arguments", "checks", "trees", "torch_internals"),
     ("forward", "data"),
     ("callbacks",),
     ("teacher", "update"),

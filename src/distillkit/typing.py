@@ -1,4 +1,4 @@
-"""The shapes of what travels between a model, a loss and the engine."""
+"""Types of the data between a model, a loss and the engine, with their shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Labels: TypeAlias = "Tensor"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some examples, as the data give them and a transfer set shows them."""
+    """Some examples, from the data or in the view of a transfer set."""
 
     inputs: Any
     """A tensor, `[batch, ...]`, or a mapping of such tensors by name."""
@@ -29,18 +29,20 @@ class Batch:
     """The numbers of the examples in the data set, `[batch]`, int64."""
     weights: Tensor | None = None
     """The weights of the examples, `[batch]`, ≥ 0."""
+    teacher_inputs: Any = None
+    """The teacher's inputs, in the same forms, where they differ from the student's; else `None`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Which examples a batch holds, and of which it was taken."""
+    """The numbers of a batch's examples, and the data set that they come from."""
 
     numbers: Tensor
     """The numbers of the batch's examples in the data set, `[batch]`, int64."""
     selected: Tensor
     """The examples that the student learns from, by number, `[selected]`, int64, without repeats."""
     size: int
-    """How many the data set has, before a transfer set chooses; the numbers are in `[0, size)`."""
+    """Number of examples of the data set, before a transfer set chooses; `numbers` are in `[0, size)`."""
     labels: Tensor | None = None
     """The classes of the whole data set, `[size, ...]`; `None` where the student is to learn without."""
 
@@ -65,8 +67,8 @@ class LossFn(Protocol):
         """Return the loss of a batch, a tensor without dimensions.
 
         Args:
-            student: What the student said; its logits carry gradients.
-            teacher: What the teacher said, without gradients; `None` where there is no teacher.
+            student: The student's outputs; gradients flow through its logits.
+            teacher: The teacher's outputs, without gradients; `None` where there is no teacher.
             labels: True classes, or `None` where the transfer set is unlabelled.
         """
         ...

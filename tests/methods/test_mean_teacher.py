@@ -11,6 +11,7 @@ from torch import nn
 
 from distillkit import Distiller, Ensemble, MeanTeacher, TeacherCache, fit_together, losses
 from distillkit.engine.data.seeds import epoch_order
+from distillkit.engine.teacher.policy import CachePolicy
 from distillkit.errors import ConfigurationError
 from optimizers import sgd
 
@@ -94,7 +95,7 @@ def test_its_answers_are_never_kept(net, data):
     """`auto` is off; what keeps answers is refused, by name."""
     for cache in ("auto", "off"):
         distiller, _ = taught(net(1), teacher_cache=cache)
-        assert distiller.training.teacher_cache == "off"
+        assert distiller.training.teacher_cache == CachePolicy("off")
     for cache in ("on", TeacherCache()):
         with pytest.raises(ConfigurationError, match="A callback changes the teacher"):
             taught(net(1), teacher_cache=cache)

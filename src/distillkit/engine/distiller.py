@@ -22,7 +22,7 @@ from distillkit.engine.loop.manual_steps import ManualSteps
 from distillkit.engine.loop.preparation import Shared, prepare
 from distillkit.engine.loop.training import Training
 from distillkit.engine.teacher.cache import TeacherCache
-from distillkit.engine.teacher.signal import TeacherCacheMode
+from distillkit.engine.teacher.policy import TeacherCacheMode
 from distillkit.engine.update.optimizers import OptimizerFactory, Schedule, ScheduleFactory
 from distillkit.metrics import Evaluation
 from distillkit.transfer_sets import TransferSet
@@ -196,6 +196,7 @@ class Distiller:
             train: `(inputs, labels)` or inputs as tensors, a mapping of tensors, a `Dataset`, a `DataLoader`,
                 or another repeatable iterable of batches. Each example may have a weight ≥ 0: `(inputs,
                 labels, weights)`, or `example_weights` in a mapping; the loss of a batch is Σ w · l / Σ w.
+                `teacher_inputs` in a mapping are the teacher's, where they are not the student's.
             epochs: Passes over the transfer set, ≥ 1.
             batch_size: Examples a batch; 128 where neither you nor a loader says. The last batch may be
                 smaller.

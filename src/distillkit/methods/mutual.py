@@ -12,6 +12,7 @@ from distillkit.engine.data.data_forms import as_source
 from distillkit.engine.data.seeds import epoch_seed, own_randomness
 from distillkit.engine.distiller import Distiller
 from distillkit.engine.loop.evaluator import Evaluator
+from distillkit.engine.teacher.policy import CachePolicy
 from distillkit.ensemble import Ensemble
 from distillkit.errors import ConfigurationError
 from distillkit.losses import Loss, Mutual
@@ -126,7 +127,7 @@ class _EachStudent(Callback):
     def on_fit_start(self, distiller: Watched, epochs: int, steps: int) -> None:
         if self._evaluate_on is not None:
             source = as_source(self._evaluate_on, distiller.device)
-            self._evaluator = Evaluator(source, None, distiller.precision, "off")
+            self._evaluator = Evaluator(source, None, distiller.precision, CachePolicy("off"))
 
     def on_epoch_end(self, distiller: Watched, row: Mapping[str, Any]) -> None:
         others = {name: value for name, value in row.items() if not _is_of_a_student(name)}

@@ -210,7 +210,7 @@ def test_tensors_too_large_for_the_device_are_read_example_by_example(net, data,
         (lambda x, y: (x, y[:-1]), "equally many"),
         (lambda x, y: torch.tensor(1.0), "without dimensions"),
         (lambda x, y: {"labels": y}, "no input"),
-        (lambda x, y: [(x, y, y, y)], "got tuple of 4: leave out what is more"),
+        (lambda x, y: [(x, y, y, y)], "got tuple of 4: leave the rest out"),
         (lambda x, y: [(x, y, y)], r"floating-point numbers of shape \[batch\], got torch.int64 \[50\]"),
         (lambda x, y: (x, y, x), r"floating-point numbers of shape \[batch\], got torch.float32 \[50, 6\]"),
         (lambda x, y: [{"x": x, "labels": y, "example_weights": 2.0}], r"of shape \[batch\], got float"),
@@ -233,7 +233,7 @@ def test_what_is_no_data_is_refused_in_one_sentence(net, data, form, sentence):
         (lambda x, y: (x, y), 0, "at least 1"),
         (lambda x, y: (x, y), 2.5, "whole number"),
         (lambda x, y: [(x, y)], 8, "batches of their own"),
-        (lambda x, y: DataLoader(TensorDataset(x, y), batch_size=4), 8, "brings batches of 4"),
+        (lambda x, y: DataLoader(TensorDataset(x, y), batch_size=4), 8, "has batches of 4"),
     ],
 )
 def test_a_batch_size_that_cannot_be_is_refused(net, data, form, size, sentence):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler
 
 from distillkit import Distiller, fit_together
+from distillkit.engine.forward.compiling import Compiling
 from distillkit.errors import ConfigurationError
 from distillkit.losses import CRD, Loss, Needs, WeightedSum
 from distillkit.transfer_sets import Chain, Fraction, Jitter, OmitClasses, TransferSet, Unlabelled
@@ -124,13 +125,13 @@ STREAMS = {
 @pytest.mark.parametrize("form", STREAMS.values(), ids=STREAMS)
 def test_a_stream_does_not_tell(numbered: tuple[Tensor, Tensor], form: Any) -> None:
     """Which is an error before anything is trained, with the way out."""
-    with pytest.raises(ConfigurationError, match=r"a stream of batches does not tell: pass tensors, a Datas"):
+    with pytest.raises(ConfigurationError, match=r"a stream has no numbers for them: pass tensors, a Datas"):
         noting().fit(form(*numbered), epochs=1)
 
 
 def test_a_step_does_not_tell(numbered: tuple[Tensor, Tensor]) -> None:
     """Nor does a batch by itself."""
-    with pytest.raises(ConfigurationError, match=r"given to step\(\) does not tell: pass tensors, a Dataset"):
+    with pytest.raises(ConfigurationError, match=r"for step\(\) has no numbers: pass tensors, a Dataset"):
         noting().step(numbered)
 
 
@@ -246,9 +247,9 @@ def test_crd_refuses_other_data(net: Any, data: Any) -> None:
 def test_nothing_that_would_leave_the_numbers_out_is_done(caplog: pytest.LogCaptureFixture) -> None:
     """No recording as CUDA graphs, which would keep those of one batch, and no stack."""
     captures = noting().training.captures
-    assert captures.compile_mode("graphs") == "off"
+    assert captures.compiling(Compiling("graphs")) == Compiling("off")
     assert "the loss needs to know which examples a batch holds" in caplog.text
-    assert captures.compile_mode("auto") == "auto"
+    assert captures.compiling(Compiling("auto")) == Compiling("auto")
     assert captures.obstacle() == "its loss needs to know which examples a batch holds"
 
 

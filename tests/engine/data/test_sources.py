@@ -92,4 +92,4 @@ def test_resident_tensors_are_not_copied(data):
     """Tensors that are on the device already stay where they are."""
     source = data_forms.as_source(data, CPU)
     assert isinstance(source, ResidentSource)
-    assert source.tensors()[""] is data[0]
+    assert source.whole.inputs is data[0]

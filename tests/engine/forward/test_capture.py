@@ -123,7 +123,7 @@ def test_what_is_written_over_only_later_is_an_error():
     capture = Capture(model, ["0"], "The student")
     outputs_of(model, X, "The student", capture)
     model[1].inplace = True
-    with pytest.raises(ConfigurationError, match="student's layer '0' gives was written over"):
+    with pytest.raises(ConfigurationError, match="output of the student's layer '0' was overwritten"):
         outputs_of(model, X, "The student", capture)
 
 
@@ -144,7 +144,7 @@ def test_only_what_is_written_over_is_copied_after_the_first_pass(net):
     [
         ("again", "The teacher's layer 'again' runs more than once"),
         ("never", "The teacher's layer 'never' did not run"),
-        ("pair", "The teacher's layer 'pair' gives tuple, and a feature is a tensor"),
+        ("pair", "The teacher's layer 'pair' returns tuple, and a feature is a tensor"),
         ("agian", "The teacher has no layer 'agian': did you mean 'again'"),
         ("block*", r"The teacher has no layer 'block\*'"),
         ("", "The teacher has no layer ''"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from distillkit import Distiller, losses
-from distillkit.engine.forward.compiling import forward_of
+from distillkit.engine.forward.compiling import Compiling, forward_of
 
 HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 COMPILE = torch.compile
@@ -32,9 +32,9 @@ def train(net, data, mode):
 def test_auto_leaves_a_cpu_alone(net):
     """Compiling is for GPUs with many steps ahead."""
     student = net(2)
-    assert forward_of(student, "auto", 10**6, torch.device("cpu")) is student
-    assert forward_of(student, "off", 10**6, torch.device("cuda")) is student
-    assert forward_of(student, "auto", 100, torch.device("cuda")) is student
+    assert forward_of(student, Compiling("auto"), 10**6, torch.device("cpu")) is student
+    assert forward_of(student, Compiling("off"), 10**6, torch.device("cuda")) is student
+    assert forward_of(student, Compiling("auto"), 100, torch.device("cuda")) is student
 
 
 def test_a_compiled_student_learns_the_same(net, data, monkeypatch):

@@ -16,7 +16,7 @@ HINTON = losses.hinton(temperature=4, hard_label_weight=0.25)
 @pytest.mark.parametrize(("has", "name"), [(True, "bf16"), (False, "fp32")])
 def test_auto_is_what_the_cpu_can_do(monkeypatch, has, name):
     """bf16 only where there are instructions for it."""
-    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: has)
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: has)
     assert precision.resolve_precision("auto", CPU).name == name
 
 

@@ -155,7 +155,9 @@ def test_a_teacher_with_large_layers_runs_live(counting, net, data, apart, caplo
     with caplog.at_level(logging.INFO, logger="distillkit"):
         distiller.fit(data, epochs=3)
     assert counting.rows == 8 + 150
-    assert "The teacher runs live: the loss looks at its layers, which give more than the in" in caplog.text
+    assert (
+        "The teacher runs live: the loss uses its layers, whose outputs are larger than the in" in caplog.text
+    )
 
 
 def test_a_layer_without_a_row_an_example_is_not_kept(net, data):
@@ -200,7 +202,7 @@ def test_a_teacher_whose_layers_are_not_looked_at_runs_once(counting, net, data)
 def test_a_cache_that_is_asked_for_is_refused(sides, data, apart):
     """It keeps logits only."""
     distiller = Distiller(**sides, loss=apart(layers={"0": "0"}), teacher_cache="on")
-    with pytest.raises(ConfigurationError, match="keeps a teacher's logits, and this loss looks at its"):
+    with pytest.raises(ConfigurationError, match="keeps a teacher's logits, and this loss uses its"):
         distiller.fit(data, epochs=1)
 
 

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from distillkit import Distiller, fit_together, losses
 from distillkit.engine.data.seeds import epoch_order, epoch_seed
+from distillkit.engine.forward.compiling import Compiling
 from distillkit.engine.loop import training as training_module
 from distillkit.errors import ConfigurationError
 from distillkit.losses import HardLabels, Loss, SoftTargets, WeightedSum
@@ -138,7 +139,7 @@ def test_updates_with_schedules_are_not_recorded(net, data, caplog, monkeypatch)
     monkeypatch.setattr(training_module, "recorder_for", lambda device: pytest.fail("it is recorded"))
     with caplog.at_level(logging.WARNING, "distillkit"):
         distiller = Distiller(teacher=net(1), student=net(2), loss=LOSS, compile="graphs")
-    assert distiller.training.compile == "off"
+    assert distiller.training.compiling == Compiling("off")
     assert "would keep the numbers of one step" in caplog.text
 
 

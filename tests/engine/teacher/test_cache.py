@@ -250,3 +250,18 @@ def test_no_such_cache_is_refused(net):
     """teacher_cache takes three words or a TeacherCache."""
     with pytest.raises(ConfigurationError, match="auto, on, off"):
         Distiller(teacher=net(1), student=net(2), loss=losses.SoftTargets(temperature=2), teacher_cache={})
+
+
+def test_other_inputs_of_the_teacher_are_other_answers(net, data):
+    """The student's inputs are the same; an answer to the teacher's own inputs is found again for these alone."""
+    cache, teacher = TeacherCache(), net(1)
+    settings = {"teacher": teacher, "loss": losses.SoftTargets(temperature=2), "precision": "fp32"}
+    found = []
+    for factor in (1, 2, 1):
+        given = {"input": data[0], "teacher_inputs": factor * data[0]}
+        shared = Distiller(student=net(2), teacher_cache=cache, **settings).fit(given, epochs=1)
+        fresh = Distiller(student=net(2), teacher_cache="off", **settings).fit(given, epochs=1)
+        assert shared["loss"].tolist() == pytest.approx(fresh["loss"].tolist(), rel=1e-5)
+        found.append(shared["loss"].tolist())
+    assert found[0] == found[2] != found[1]
+    assert repr(cache) == "TeacherCache(2 kept)"

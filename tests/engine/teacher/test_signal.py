@@ -143,7 +143,7 @@ def test_a_live_teacher_is_asked_in_every_step(counting, net, data):
 
 def test_a_cache_that_would_fill_the_memory_is_left_alone(counting, net, data, monkeypatch):
     """Where a teacher's answers are too many bytes, it answers live."""
-    monkeypatch.setattr("distillkit.engine.teacher.signal._MOST_BYTES", CASES * 4 * 4 - 1)
+    monkeypatch.setattr("distillkit.engine.teacher.policy.MOST_BYTES", CASES * 4 * 4 - 1)
     Distiller(teacher=counting, student=net(2), loss=losses.SoftTargets(temperature=2)).fit(data, epochs=2)
     assert counting.rows == 2 * CASES + 8
 

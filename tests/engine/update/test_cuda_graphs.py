@@ -209,8 +209,8 @@ def test_it_is_said_that_nothing_is_replayed(net, data, recorder, caplog):
     with caplog.at_level(logging.WARNING, logger="distillkit"):
         distiller.fit(data, epochs=11, batch_size=5)
     assert [one.message for one in caplog.records] == [
-        "No update was replayed as a CUDA graph so far, since a number moves that a recording keeps (lr of "
-        "group 0): give a fused optimiser, or let only the learning rate move."
+        "No update was replayed as a CUDA graph so far, since a number changes that a graph keeps (lr of "
+        "group 0): give a fused optimiser, or let only the learning rate change."
     ]
 
 

@@ -1,4 +1,4 @@
-"""The source of batches in what a person hands over."""
+"""The forms of data that people pass, and the source of batches for each."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from torch.utils.data import (
 )
 
 from distillkit.engine.arguments import whole_number
-from distillkit.engine.data.batch import as_batch, first_tensor
+from distillkit.engine.data.batch import BESIDE_THE_INPUTS, as_batch, first_tensor, map_batch
 from distillkit.engine.data.sources import DatasetSource, LoaderSource, ResidentSource, Source
+from distillkit.engine.trees import tensors_in
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Batch
 
@@ -30,14 +31,13 @@ DEFAULT_BATCH_SIZE = 128
 def as_source(
     data: Any, device: torch.device, *, batch_size: int | None = None, num_workers: int = 0
 ) -> Source:
-    """The source in tensors, a `Dataset`, a `DataLoader` or another iterable of batches.
+    """Return the source of tensors, a `Dataset`, a `DataLoader` or another iterable of batches.
 
     A `DataLoader` with one of torch's two plain samplers is read through our own, in the order of (seed,
-    epoch) if it shuffles. Another one is taken as it comes.
+    epoch) if it shuffles. Any other loader keeps its own order.
 
     Raises:
-        ConfigurationError: `data` is none of these, or brings a batch size that differs from the one asked
-            for.
+        ConfigurationError: `data` has none of these forms, or its batch size is not `batch_size`.
     """
     size = DEFAULT_BATCH_SIZE if batch_size is None else whole_number("batch_size", batch_size, at_least=1)
     if isinstance(data, DataLoader):
@@ -65,7 +65,7 @@ def as_source(
         )
     if isinstance(data, Iterable) and not isinstance(data, (str, Mapping, Iterator)) and not _is_frame(data):
         if batch_size is not None:
-            raise ConfigurationError("These data come in batches of their own; leave batch_size out.")
+            raise ConfigurationError("These data have batches of their own: leave batch_size out.")
         return LoaderSource(data, device)
     hint = ""
     if isinstance(data, Iterator):
@@ -81,8 +81,8 @@ def as_source(
 def _source_of_loader(loader: DataLoader[Any], device: torch.device, batch_size: int | None) -> Source:
     if batch_size is not None and batch_size != loader.batch_size:
         raise ConfigurationError(
-            f"The DataLoader brings batches of {loader.batch_size}, and batch_size={batch_size} was asked "
-            "for; leave batch_size out, or pass the loader's data set."
+            f"The DataLoader has batches of {loader.batch_size}, and batch_size is {batch_size}: leave "
+            "batch_size out, or pass the loader's data set."
         )
     plain_order = type(loader.sampler) is SequentialSampler or (
         type(loader.sampler) is RandomSampler
@@ -111,8 +111,8 @@ def _source_of_loader(loader: DataLoader[Any], device: torch.device, batch_size:
 
 
 def _whole(data: Any) -> Batch | None:
-    """The whole set as one batch, if it is tensors."""
-    # a subclass may do more than hand out rows
+    """Return the whole set as one batch, if it is tensors."""
+    # a subclass may do more than return rows
     if type(data) is TensorDataset and len(data.tensors) in {1, 2, 3}:
         return as_batch(tuple(data.tensors))
     if isinstance(data, Tensor) or _is_mapping_of_tensors(data):
@@ -128,12 +128,17 @@ def _whole(data: Any) -> Batch | None:
 
 def _is_mapping_of_tensors(data: Any) -> bool:
     return (
-        isinstance(data, Mapping) and bool(data) and all(isinstance(part, Tensor) for part in data.values())
+        isinstance(data, Mapping)
+        and bool(data)
+        and all(
+            isinstance(part, Tensor) or (name == "teacher_inputs" and _is_mapping_of_tensors(part))
+            for name, part in data.items()
+        )
     )
 
 
 def _is_half_converted(data: tuple[Any, ...]) -> bool:
-    """Whether a tuple is inputs and labels of which not all are tensors yet."""
+    """Whether a tuple is inputs and labels, some of which are no tensors yet."""
     are_tensors = [isinstance(part, Tensor) for part in data]
     return any(map(_is_foreign_array, data)) or (any(are_tensors) and not all(are_tensors))
 
@@ -152,40 +157,37 @@ def _is_dataset(data: Any) -> bool:
 
 
 def _is_frame(data: Any) -> bool:
-    # pandas reads a column by what stands in brackets, and no row
+    # frame[...] of pandas is a column, not a row
     return hasattr(data, "iloc")
 
 
 @dataclass(frozen=True)
 class _Rows(Dataset[Any]):
-    """Tensors too large for the device, read example by example."""
+    """Tensors that are too large for the device, read example by example."""
 
     whole: Batch
 
     def __len__(self) -> int:
         return len(first_tensor(self.whole))
 
-    def __getitem__(self, index: int) -> Any:
-        inputs, labels, weights = self.whole.inputs, self.whole.labels, self.whole.weights
-        row = (
-            {name: part[index] for name, part in inputs.items()}
-            if isinstance(inputs, Mapping)
-            else inputs[index]
-        )
-        return (row, *(None if one is None else one[index] for one in (labels, weights)))
+    def __getitem__(self, index: int) -> Batch:
+        return map_batch(lambda part: part[index], self.whole)
 
 
-def _collate_rows(rows: list[Any]) -> tuple[Any, ...]:
-    """Their batch, in which what there is not is `None`."""
-    parts = zip(*rows, strict=True)
-    return tuple(None if part[0] is None else default_collate(list(part)) for part in parts)
+def _collate_rows(rows: list[Batch]) -> Any:
+    """Return a batch of rows in a form that a `DataLoader` can pin and `as_batch` reads."""
+    batch = map_batch(lambda *parts: default_collate(list(parts)), *rows)
+    if batch.teacher_inputs is None:
+        return batch.inputs, batch.labels, batch.weights
+    # only a mapping has these
+    beside = dict(zip(BESIDE_THE_INPUTS, (batch.labels, batch.weights, batch.teacher_inputs), strict=True))
+    return {**batch.inputs, **beside}
 
 
 def _fits(whole: Batch, device: torch.device) -> bool:
     """Whether the tensors leave half of the device's free memory to the training."""
     if device.type != "cuda":
         return True
-    inputs = list(whole.inputs.values()) if isinstance(whole.inputs, Mapping) else [whole.inputs]
-    parts = [*inputs, whole.labels, whole.weights]
-    elsewhere = sum(part.nbytes for part in parts if part is not None and part.device != device)
+    parts = tensors_in([whole.inputs, whole.labels, whole.weights, whole.teacher_inputs])
+    elsewhere = sum(part.nbytes for part in parts if part.device != device)
     return bool(elsewhere < torch.cuda.mem_get_info(device)[0] / 2)

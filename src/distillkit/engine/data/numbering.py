@@ -1,4 +1,4 @@
-"""Which examples a batch holds, for a loss that asks."""
+"""The numbers of a batch's examples, for a loss that needs them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _WAY_OUT = (
 
 
 class Numbering:
-    """Adds the numbers of a batch's examples to what the student says of it.
+    """Adds the numbers of a batch's examples to the student's outputs.
 
     Args:
-        known: The data set, with the numbers of no batch in particular.
-        device: Where the student is.
+        known: The data set; its numbers are replaced by those of each batch.
+        device: The student's device.
     """
 
     def __init__(self, known: Examples, device: torch.device) -> None:
         self._known, self._device = known, device
 
-    def __call__(self, said: Outputs, batch: Batch) -> Outputs:
-        """Return the outputs with the numbers of these examples."""
+    def __call__(self, outputs: Outputs, batch: Batch) -> Outputs:
+        """Return the outputs with the numbers of the batch's examples."""
         numbers = move(batch.indices, self._device)
-        return replace(said, examples=replace(self._known, numbers=numbers))
+        return replace(outputs, examples=replace(self._known, numbers=numbers))
 
 
 def numbering_for(
@@ -43,38 +43,38 @@ def numbering_for(
     transfer_set: TransferSet,
     device: torch.device,
 ) -> Numbering | None:
-    """Return what numbers the batches of a `fit`; `None` where the loss does not ask.
+    """Return the numbering of a `fit`'s batches; `None` where the loss does not need it.
 
     Args:
         numbered: Whether the loss needs to know which examples a batch holds.
         source: The data set.
-        selected: The numbers of the examples that are used; `None` of a stream.
-        transfer_set: Says whether the loss gets labels.
-        device: Where the student is.
+        selected: The numbers of the examples that are used; `None` for a stream.
+        transfer_set: Decides whether the loss gets labels.
+        device: The student's device.
 
     Raises:
-        ConfigurationError: The loss asks, and the data are a stream.
+        ConfigurationError: The loss needs the numbers, and the data are a stream.
     """
     if not numbered:
         return None
     if source.size is None or selected is None:
         raise ConfigurationError(
-            "The loss needs to know which examples a batch holds, and a stream of batches does not tell: "
+            "The loss needs to know which examples a batch holds, and a stream has no numbers for them: "
             f"{_WAY_OUT}"
         )
     labels = source.labels() if transfer_set.keeps_labels else None
-    there = move(selected, device)
-    return Numbering(Examples(there, there, source.size, move(labels, device)), device)
+    numbers = move(selected, device)
+    return Numbering(Examples(numbers, numbers, source.size, move(labels, device)), device)
 
 
 def refuse_unnumbered(*, numbered: bool) -> None:
-    """Refuse batches that come one by one, without numbers.
+    """Refuse batches without numbers, as `step` gets them, for a loss that needs the numbers.
 
     Raises:
-        ConfigurationError: The loss asks for the numbers.
+        ConfigurationError: The loss needs them.
     """
     if numbered:
         raise ConfigurationError(
-            "The loss needs to know which examples a batch holds, and a batch given to step() does not tell: "
+            "The loss needs to know which examples a batch holds, and a batch for step() has no numbers: "
             f"{_WAY_OUT}"
         )

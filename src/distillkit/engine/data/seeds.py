@@ -1,4 +1,4 @@
-"""Seeds: the order of an epoch, and torch's randomness for a while."""
+"""Seeds: the order of an epoch, and torch's random numbers for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from distillkit.functional import random_integers
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed for an epoch, in [0, 2^53)."""
+    """Return the seed of an epoch, in [0, 2^53)."""
     draw = random_integers(
         torch.zeros(1, dtype=torch.int64), low=0, high=2**53 - 1, seed=seed, epoch=epoch, stream=7
     )
@@ -20,7 +20,9 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 def epoch_order(selected: Tensor, seed: int, epoch: int) -> Tensor:
-    """The selected examples in the order of an epoch, whatever the device, the workers or what ran before.
+    """Return the selected examples in the order of an epoch.
+
+    It depends on the arguments alone: on no device, no worker and nothing that ran before.
 
     Args:
         selected: Numbers of the examples, `[n]`, int64.
@@ -33,7 +35,7 @@ def epoch_order(selected: Tensor, seed: int, epoch: int) -> Tensor:
 
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators of the CPU and of `device` seeded, then as they were: they are the caller's."""
+    """Seed torch's generators of the CPU and of `device` for a while, then restore the caller's state."""
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
         # not by torch.manual_seed(), which seeds every device that there is

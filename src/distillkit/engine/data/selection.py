@@ -11,11 +11,11 @@ from distillkit.transfer_sets import TransferSet
 
 
 def select(source: Source, transfer_set: TransferSet) -> Tensor | None:
-    """The numbers of the chosen examples, `[n]`, int64, on the CPU; `None` of a stream.
+    """Return the numbers of the chosen examples, `[n]`, int64, on the CPU; `None` for a stream.
 
     Raises:
-        ConfigurationError: None is chosen, a stream should be chosen from, or the choice is no list of
-            numbers.
+        ConfigurationError: No example is chosen, the data are a stream to choose from, or the choice is no
+            list of numbers.
     """
     if source.size is None:
         if transfer_set.selects:

@@ -1,10 +1,10 @@
-"""Where batches come from: tensors kept on the device, a data set, or a loader."""
+"""Sources of batches: tensors kept on the device, a data set, or a loader."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from distillkit.engine.checks import check_weights
-from distillkit.engine.data.batch import as_batch, rows_of
+from distillkit.engine.data.batch import as_batch, map_batch, rows_of
+from distillkit.engine.trees import tensors_in
 from distillkit.errors import ConfigurationError
 from distillkit.typing import Batch
 
@@ -35,15 +36,15 @@ class Source(ABC):
 
     @abstractmethod
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
-        """The batches of the examples in `order`, `[n]`, int64; of all as they stand where it is `None`."""
+        """Yield the batches of the examples in `order`, `[n]`, int64; `None` is the order of the data."""
 
     @property
     def inference_batch_size(self) -> int:
-        """Examples a batch where nothing is learnt; more than in training where they are small."""
+        """Examples a batch in evaluation; more than in training where examples are small."""
         return self.batch_size
 
     def labels(self) -> Tensor | None:
-        """The labels of all examples, `[size]`, on the CPU or the device; `None` where there are none."""
+        """Return the labels of all examples, `[size]`, on the CPU or the device, if there are any."""
         return None
 
 
@@ -54,62 +55,50 @@ class ResidentSource(Source):
 
     def __init__(self, whole: Batch, batch_size: int, *, shuffles: bool = True) -> None:
         super().__init__(batch_size)
-        self._inputs, self._labels, self._weights = whole.inputs, whole.labels, whole.weights
-        parts = list(self._inputs.values()) if isinstance(self._inputs, Mapping) else [self._inputs]
-        if any(part is not None and part.dim() == 0 for part in [*parts, self._labels]):
+        inputs = tensors_in([whole.inputs, whole.teacher_inputs])
+        parts = [*inputs, *tensors_in([whole.labels, whole.weights])]
+        if any(part.dim() == 0 for part in parts):
             raise ConfigurationError(
                 "Inputs and labels must have one row an example, got a tensor without dimensions."
             )
-        sizes = {len(part) for part in [*parts, self._labels, self._weights] if part is not None}
+        sizes = {len(part) for part in parts}
         if len(sizes) != 1:
             raise ConfigurationError(
                 f"Inputs, labels and weights must be equally many, got {sorted(sizes)} examples."
             )
-        if self._weights is not None:
-            check_weights(self._weights)
-            if not bool(self._weights.any()):
+        if whole.weights is not None:
+            check_weights(whole.weights)
+            if not bool(whole.weights.any()):
                 raise ConfigurationError("The weights of the examples are all 0, so nothing would be learnt.")
+        self.whole = whole
         self.size = sizes.pop()
         self.shuffles = shuffles
-        self._device = parts[0].device
-        self._numbers_an_example = sum(part[:1].numel() for part in parts)
+        self.device = parts[0].device
+        self._numbers_an_example = sum(part[:1].numel() for part in inputs)
 
     @property
     def inference_batch_size(self) -> int:
-        """The examples of a batch of at most four million numbers, at most 1,000."""
+        """Examples a batch of at most four million numbers, at most 1,000."""
         return int(max(self.batch_size, min(1000, _NUMBERS_A_BATCH // max(1, self._numbers_an_example))))
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
-        """Rows of the tensors."""
+        """Yield rows of the tensors."""
         indices = torch.arange(self.size or 0) if order is None else order
-        for part in torch.split(indices.to(self._device), batch_size or self.batch_size):
-            inputs = (
-                {name: rows_of(value, part) for name, value in self._inputs.items()}
-                if isinstance(self._inputs, Mapping)
-                else rows_of(self._inputs, part)
-            )
-            labels, weights = (
-                None if one is None else rows_of(one, part) for one in (self._labels, self._weights)
-            )
-            yield Batch(inputs, labels, part, weights)
+        for numbers in torch.split(indices.to(self.device), batch_size or self.batch_size):
+            yield self.rows(numbers)
+
+    def rows(self, numbers: Tensor) -> Batch:
+        """Return the examples with these numbers, `[*numbers.shape, ...]`."""
+        return replace(map_batch(lambda part: rows_of(part, numbers), self.whole), indices=numbers)
 
     def labels(self) -> Tensor | None:
-        """On the device."""
-        return self._labels
-
-    @property
-    def weighted(self) -> bool:
-        """Whether each example has a weight."""
-        return self._weights is not None
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The inputs by name; a single one has the name ''."""
-        return dict(self._inputs) if isinstance(self._inputs, Mapping) else {"": self._inputs}
+        """Return the labels, on the device."""
+        return self.whole.labels
 
 
 @dataclass(frozen=True)
 class _Numbered(Dataset[Any]):
-    """A data set whose examples bring their numbers along."""
+    """A data set that returns each example with its number."""
 
     dataset: Any
 
@@ -128,7 +117,7 @@ class _CollateNumbered:
 
 
 class DatasetSource(Source):
-    """A data set read by number through a `DataLoader` of ours, in the order that the training wants."""
+    """A data set that is read by number through our own `DataLoader`, in the order of the training."""
 
     def __init__(
         self,
@@ -147,7 +136,7 @@ class DatasetSource(Source):
         self._labels: Tensor | None = None
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
-        """Examples read through a loader, with their numbers."""
+        """Yield batches that a loader reads, with the numbers of the examples."""
         indices = range(len(self.dataset)) if order is None else order.tolist()
         loader: DataLoader[Any] = DataLoader(
             _Numbered(self.dataset),
@@ -156,11 +145,10 @@ class DatasetSource(Source):
             **self._settings,
         )
         for numbers, value in loader:
-            batch = as_batch(value, self._device)
-            yield Batch(batch.inputs, batch.labels, numbers, batch.weights)
+            yield replace(as_batch(value, self._device), indices=numbers)
 
     def labels(self) -> Tensor | None:
-        """Read once; from the data set's `targets` where these are confirmed."""
+        """Return the labels, which are read once; from the data set's `targets` where these are confirmed."""
         if self._labels is None:
             known = self._targets()
             read = [batch.labels for batch in self.batches()] if known is None else [known]
@@ -169,9 +157,9 @@ class DatasetSource(Source):
         return self._labels
 
     def _targets(self) -> Tensor | None:
-        """The `targets` of a torchvision data set, where some examples confirm them.
+        """Return the `targets` of a torchvision data set if some examples confirm them.
 
-        Reading every image for its label is slow.
+        Reading every image for its label would be slow.
         """
         targets = getattr(self.dataset, "targets", None)
         if targets is None or getattr(self.dataset, "target_transform", None) is not None:
@@ -195,7 +183,7 @@ def _label_of(example: Any) -> int | None:
 
 
 class LoaderSource(Source):
-    """A loader or another iterable of batches, taken as it comes."""
+    """A loader or another iterable of batches, in its own order."""
 
     shuffles = False
 
@@ -204,6 +192,6 @@ class LoaderSource(Source):
         self._loader, self._device = loader, device
 
     def batches(self, order: Tensor | None = None, batch_size: int | None = None) -> Iterator[Batch]:
-        """The loader's own, whatever is asked for."""
+        """Yield the loader's own batches, whatever the arguments."""
         for value in self._loader:
             yield as_batch(value, self._device)

@@ -1,1 +1,1 @@
-"""How a model is called: precision, modes, dropout, compiling, and the layers that are looked at."""
+"""Calling a model: precision, modes, dropout, compiling, and the outputs of its layers."""

@@ -1,4 +1,4 @@
-"""The state of modules: training or evaluation mode for a while, then as it was; compiled or not."""
+"""Training or evaluation mode for a while."""
 
 from __future__ import annotations
 
@@ -20,11 +20,3 @@ def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
         # not by train(), which would reach the children
         for part in changed:
             part.training = not training
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Whether a module or a part of it is compiled, by `torch.compile(module)` or by `module.compile()`."""
-    return any(
-        hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
-        for part in module.modules()
-    )

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from distillkit.engine.torch_internals import cpu_has_bf16
 from distillkit.errors import ConfigurationError
 
 PrecisionName = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
@@ -16,13 +17,13 @@ PrecisionName = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """A precision on a device; weights, losses and the optimiser stay in float32."""
+    """A precision on a device; weights, losses and the optimiser's state stay in float32."""
 
     name: Literal["fp32", "tf32", "bf16", "fp16"]
     device: torch.device
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context of a forward pass."""
+        """Return the context of a forward pass."""
         if self.name == "fp32":
             return nullcontext()
         if self.name == "tf32":
@@ -31,17 +32,17 @@ class Precision:
         return torch.autocast(self.device.type, dtype=dtype)
 
     def backward(self) -> AbstractContextManager[object]:
-        """The context of a backward pass, whose operations have the types of the forward pass."""
+        """Return the context of a backward pass, whose operations have the types of the forward pass."""
         return _products_in_tf32() if self.name == "tf32" else nullcontext()
 
     def scaler(self) -> torch.amp.GradScaler | None:
-        """The scaler that keeps float16 gradients from underflowing; `None` where none is needed."""
+        """Return the scaler that keeps float16 gradients from underflowing; `None` where none is needed."""
         needed = self.name == "fp16" and self.device.type == "cuda"
         return torch.amp.GradScaler(self.device.type) if needed else None
 
 
 def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
-    """The precision that a name means on a device.
+    """Return the precision of a name on a device.
 
     tf32 is float32 whose products round their factors to eleven bits. `auto` is bf16 where the hardware has
     instructions for it (a recent GPU, a CPU with AMX or AVX-512 BF16), fp16 on an older CUDA device, and fp32
@@ -55,12 +56,12 @@ def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
             return Precision(
                 "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16", device
             )
-        return Precision("bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32", device)
+        return Precision("bf16" if device.type == "cpu" and cpu_has_bf16() else "fp32", device)
     if name not in {"fp32", "tf32", "bf16", "fp16"}:
         raise ConfigurationError(f"precision must be auto, fp32, tf32, bf16 or fp16, got {name!r}.")
     if name == "tf32" and device.type != "cuda":
         raise ConfigurationError(
-            f"tf32 is of NVIDIA's GPUs, and the device is {device.type}: use fp32 or bf16."
+            f"tf32 needs an NVIDIA GPU, and the device is {device.type}: use fp32 or bf16."
         )
     if name == "fp16" and device.type == "cpu":
         raise ConfigurationError(
@@ -77,10 +78,3 @@ def _products_in_tf32() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _cpu_has_bf16() -> bool:
-    supported = [
-        getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    ]
-    return any(bool(ask()) for ask in supported if ask is not None)

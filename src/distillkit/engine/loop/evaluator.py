@@ -10,8 +10,8 @@ from distillkit.engine.data.label_positions import cases
 from distillkit.engine.data.sources import Source
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.forward.precision import Precision
-from distillkit.engine.teacher.cache import TeacherCache
-from distillkit.engine.teacher.signal import TeacherCacheMode, TeacherSignal, teacher_signal
+from distillkit.engine.teacher.policy import CachePolicy
+from distillkit.engine.teacher.signal import TeacherSignal, teacher_signal
 from distillkit.errors import ConfigurationError
 from distillkit.metrics import Evaluation, evaluate_logits
 from distillkit.outputs import call, logits_of
@@ -35,7 +35,7 @@ class Evaluator:
         source: Source,
         teacher: nn.Module | None,
         precision: Precision,
-        cache: TeacherCacheMode | TeacherCache,
+        cache: CachePolicy,
     ) -> None:
         _refuse_nothing(source)
         if source.unchanging and source.labels() is None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from torch import nn
 
 from distillkit.engine.forward.capture import Capture
-from distillkit.engine.forward.compiling import CompileMode
+from distillkit.engine.forward.compiling import Compiling
 from distillkit.losses import Loss, Needs
 from distillkit.typing import LossFn
-
-logger = logging.getLogger("distillkit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +43,22 @@ class Captures:
             return "its loss learns something itself"
         return "its loss needs to know which examples a batch holds" if self.needs.examples else None
 
-    def compile_mode(self, asked: CompileMode) -> CompileMode:
-        """Return how updates are compiled: as asked, but not where hooks or new numbers have to be seen."""
-        if asked == "graphs" and (reason := self._obstacle_to_graphs()):
-            logger.warning("The updates are not recorded as CUDA graphs: %s.", reason)
-            return "off"
-        if asked == "off" or not (self.looks or self.needs.learns):
-            return asked
-        logger.log(
-            logging.INFO if asked == "auto" else logging.WARNING,
-            "Nothing is compiled or recorded: %s.",
-            "the loss looks at features, and the hooks that take them would be lost"
-            if self.looks
-            else "the loss learns something itself, which a compiled or recorded update would leave as it is",
-        )
-        return "off"
-
-    def _obstacle_to_graphs(self) -> str | None:
-        if self.scheduled:
-            return "the loss follows schedules, and a recording would keep the numbers of one step"
-        if self.needs.examples:
-            return (
+    def compiling(self, asked: Compiling) -> Compiling:
+        """Return how updates are compiled: as asked, except where hooks or new numbers have to be seen."""
+        reason = None
+        if asked.graphs and self.scheduled:
+            reason = "the loss follows schedules, and a recording would keep the numbers of one step"
+        elif asked.graphs and self.needs.examples:
+            reason = (
                 "the loss needs to know which examples a batch holds, and a recording would keep those of one"
             )
-        return None
+        elif self.looks:
+            reason = "the loss looks at features, and the hooks that take them would be lost"
+        elif self.needs.learns:
+            reason = (
+                "the loss learns something itself, which a compiled or recorded update would leave as it is"
+            )
+        return asked if reason is None else asked.switched_off(reason)
 
 
 def captures_for(loss: LossFn, *, student: nn.Module, teacher: nn.Module | None) -> Captures:

@@ -16,7 +16,7 @@ from distillkit.engine.data.views import apply_view
 from distillkit.engine.loop.evaluator import Evaluator
 from distillkit.engine.loop.step_log import no_batch
 from distillkit.engine.loop.training import Training
-from distillkit.engine.teacher.signal import TeacherSignal, refuse_unsound_cache, teacher_signal
+from distillkit.engine.teacher.signal import TeacherSignal, teacher_signal
 from distillkit.errors import DivergenceError
 
 
@@ -49,9 +49,7 @@ def selected_by(training: Training, source: Source) -> Tensor | None:
     Raises:
         ConfigurationError: Transfer set, teacher cache and data do not fit together.
     """
-    refuse_unsound_cache(
-        training.teacher_cache, source, training.transfer_set, capture=training.captures.teacher
-    )
+    training.teacher_cache.refuse_unsound(source, training.transfer_set, training.captures.teacher)
     with own_randomness(training.seed, training.device):
         return select(source, training.transfer_set)
 
@@ -73,9 +71,7 @@ def prepare(training: Training, source: Source, test: Source | None, shared: Sha
     Raises:
         ConfigurationError: Data, models or settings do not fit together.
     """
-    refuse_unsound_cache(
-        training.teacher_cache, source, training.transfer_set, capture=training.captures.teacher
-    )
+    training.teacher_cache.refuse_unsound(source, training.transfer_set, training.captures.teacher)
     with own_randomness(training.seed, training.device):
         selected = select(source, training.transfer_set)
         evaluator = _evaluator(training, test, shared)

@@ -12,13 +12,13 @@ from distillkit.engine.arguments import check_modules, check_parts, one_of, whol
 from distillkit.engine.callbacks import Callback, Watched, callbacks_of, only_watched
 from distillkit.engine.checks import check_devices, check_optimizer
 from distillkit.engine.data.numbering import Numbering
-from distillkit.engine.forward.compiling import CompileMode, forward_of
+from distillkit.engine.forward.compiling import CompileMode, Compiling, forward_of
 from distillkit.engine.forward.precision import PrecisionName, resolve_precision
 from distillkit.engine.loop.adapters import Trained, make_adapters
 from distillkit.engine.loop.needs import captures_for
 from distillkit.engine.loop.scheduled_loss import ScheduledLoss
 from distillkit.engine.teacher.cache import TeacherCache
-from distillkit.engine.teacher.signal import TeacherCacheMode, cache_for
+from distillkit.engine.teacher.policy import CachePolicy, TeacherCacheMode
 from distillkit.engine.update.cuda_graphs import recorder_for
 from distillkit.engine.update.fused.switch import SwitchToFused, fused_step_pays
 from distillkit.engine.update.optimizers import (
@@ -80,18 +80,17 @@ class Training:
     ) -> None:
         check_modules(teacher, student)
         check_parts(loss, transfer_set, clip_norm)
-        one_of("compile", compile, ("auto", "on", "off", "graphs"))
         one_of("schedule_unit", schedule_unit, ("epoch", "step"))
         self.teacher, self.student, self.loss = teacher, student, loss
         self.transfer_set: TransferSet = Full() if transfer_set is None else transfer_set
         self.device = next(student.parameters()).device
         self.captures = captures_for(loss, student=student, teacher=teacher)
-        self.compile = self.captures.compile_mode(compile)
-        self.recorder = recorder_for(self.device) if self.compile == "graphs" else None
+        self.compiling = self.captures.compiling(Compiling(compile))
+        self.recorder = recorder_for(self.device) if self.compiling.graphs else None
         self.schedule_unit, self.clip_norm = schedule_unit, clip_norm
         self.seed = whole_number("seed", seed)
         self.callbacks = callbacks_of(callbacks)
-        self.teacher_cache = cache_for(teacher_cache, self.callbacks)
+        self.teacher_cache = CachePolicy.of(teacher_cache, self.callbacks)
         self.precision = resolve_precision(precision, self.device)
         self.scaler = self.precision.scaler()
         self.trained = Trained(student, None)
@@ -204,7 +203,7 @@ class Training:
             switch = SwitchToFused(self.student, self.optimizer, self.precision, self.clip_norm, plain)
         return Update(
             self.student,
-            forward=forward_of(self.student, self.compile, steps or 0, self.device),
+            forward=forward_of(self.student, self.compiling, steps or 0, self.device),
             loss=self.loss,
             optimizer=self.optimizer,
             stepping=plain,
@@ -296,4 +295,6 @@ class Training:
     def fused_step_pays(self, steps: int) -> bool:
         """Whether so many updates are worth a compiled pass, and nobody sees gradients."""
         trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
-        return only_watched(self.callbacks) and fused_step_pays(self.compile, self.precision, trained, steps)
+        return only_watched(self.callbacks) and fused_step_pays(
+            self.compiling, self.precision, trained, steps
+        )

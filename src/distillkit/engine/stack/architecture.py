@@ -1,4 +1,4 @@
-"""Which students are of one architecture, so that one computation can train them all."""
+"""The architecture of students: those of one architecture can be trained by one computation."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distillkit.engine.torch_internals import ATTRIBUTES_OF_MODULES, gradient_has_hooks, has_hooks
+
 _PLAIN = (bool, int, float, str, type(None), torch.dtype, torch.device)
-_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
-_HOOKS = tuple(name for name in _OF_EVERY_MODULE if name.endswith("_hooks"))
 
 
 def obstacle(module: nn.Module) -> str | None:
-    """Why `module` cannot be one of a stack, in a few words; `None` where nothing is seen."""
-    if any(getattr(part, hooks) for part in module.modules() for hooks in _HOOKS):
+    """Return why `module` cannot be in a stack, in a few words; `None` where nothing stands against it."""
+    if has_hooks(module):
         return "it has hooks"
     if any(isinstance(part, nn.Embedding) and part.padding_idx is not None for part in module.modules()):
         return "torch's mapping spares the padding row of one student only"
     tensors = [*module.parameters(), *module.buffers()]
-    # names of torch's own; a tensor without hooks has None there
-    if any(tensor._backward_hooks or tensor._post_accumulate_grad_hooks for tensor in tensors):
+    if any(gradient_has_hooks(tensor) for tensor in tensors):
         return "its weights have hooks"
     if len(tensors) < len(_named(module)):
         return "some of its parameters are tied"
@@ -32,14 +31,14 @@ def obstacle(module: nn.Module) -> str | None:
 
 
 def fingerprint(module: nn.Module) -> Hashable:
-    """Equal for two modules that compute the same but for the values of their parameters and buffers.
+    """Return a key that is equal for modules that differ only in the values of parameters and buffers.
 
-    The same parts under the same names, each with the same settings (numbers and strings by value, all else
-    by identity), and tensors of the same shapes.
+    They have the same parts under the same names, with the same settings (numbers and strings compared by
+    value, all else by identity), and tensors of the same shapes.
     """
     parts = tuple(
         (name, type(part), tuple((key, _value(value)) for key, value in sorted(vars(part).items())
-                                 if key not in _OF_EVERY_MODULE))
+                                 if key not in ATTRIBUTES_OF_MODULES))
         for name, part in module.named_modules(remove_duplicate=False)
     )  # fmt: skip
     tensors = tuple(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.seeds import epoch_order
 from distillkit.engine.data.sources import ResidentSource, Source
 from distillkit.engine.data.views import apply_view
 from distillkit.engine.loop.preparation import Run
 from distillkit.engine.stack.forward import Inputs
-from distillkit.engine.teacher.signal import CachedTeacher, TeacherSignal
+from distillkit.engine.teacher.signal import TeacherSignal
+from distillkit.engine.trees import map_tensors
 from distillkit.errors import ConfigurationError
 from distillkit.transfer_sets import TransferSet
 from distillkit.typing import Batch
@@ -61,8 +61,10 @@ def obstacle_in(source: Source) -> str | None:
     """Return what about data keeps students from a stack, as the rest of a sentence."""
     if not isinstance(source, ResidentSource):
         return "the data are no tensors"
-    if source.weighted:
+    if source.whole.weights is not None:
         return "the examples have weights"
+    if source.whole.teacher_inputs is not None:
+        return "the teacher has inputs of its own"
     labels = source.labels()
     if labels is not None and labels.dim() > 1:
         return f"the examples have {_many(labels)}"
@@ -73,6 +75,8 @@ def obstacle_in_view(batch: Batch) -> str | None:
     """Return what about a batch, as a transfer set shows it, keeps students from a stack."""
     if batch.weights is not None:
         return "a view gives the examples weights"
+    if batch.teacher_inputs is not None:
+        return "a view gives the teacher inputs of its own"
     if batch.labels is None or batch.labels.dim() == 1:
         return None
     return f"a view gives {_many(batch.labels)}"
@@ -85,12 +89,10 @@ class StackedBatches:
         self._source, self._learners = source, learners
         self._shared = shared(learners)
         self._firsts = learners[:: self._shared]
-        self._inputs, self._labels = source.tensors(), source.labels()
         self._asked, self._answer_of = _asked(learners, self._shared)
 
     def epoch(self, number: int) -> Iterator[StackedBatch]:
         """The batches of the number-th epoch from where the students stand."""
-        device = next(iter(self._inputs.values())).device
         orders = torch.stack(
             [
                 epoch_order(first.selected, first.seed, first.epoch + number)
@@ -98,7 +100,7 @@ class StackedBatches:
                 else first.selected
                 for first in self._firsts
             ]
-        ).to(device)
+        ).to(self._source.device)
         for indices in torch.split(orders, self._source.batch_size, dim=1):
             inputs, labels = self._viewed(indices, number)
             if labels is not None:
@@ -107,33 +109,24 @@ class StackedBatches:
 
     def _viewed(self, indices: Tensor, number: int) -> tuple[Inputs, Tensor | None]:
         """Each group's inputs and labels as it sees them, `[groups, batch, ...]`."""
-        rows = {name: rows_of(part, indices) for name, part in self._inputs.items()}
-        inputs: Inputs = rows[""] if list(rows) == [""] else rows
-        labels = None if self._labels is None else rows_of(self._labels, indices)
+        rows = self._source.rows(indices)
         if not any(first.transfer_set.changes_batches for first in self._firsts):
-            return inputs, labels
+            return rows.inputs, rows.labels
         views = [
             first.transfer_set.view(
-                Batch(_row(inputs, group), None if labels is None else labels[group], indices[group]),
+                Batch(_row(rows.inputs, group), _row(rows.labels, group), indices[group]),
                 epoch=first.epoch + number,
             )
             for group, first in enumerate(self._firsts)
         ]
         seen = [view.labels for view in views if view.labels is not None]
-        return _stacked([view.inputs for view in views]), torch.stack(seen) if seen else None
+        inputs = map_tensors(lambda *parts: torch.stack(parts), *(view.inputs for view in views))
+        return inputs, torch.stack(seen) if seen else None
 
     def _teachers(self, inputs: Inputs, indices: Tensor) -> Tensor | None:
         if not self._asked:
             return None
-        answers = [
-            signal(
-                Batch(
-                    None if isinstance(signal, CachedTeacher) else _row(inputs, group), None, indices[group]
-                )
-            )
-            for signal, group in self._asked
-        ]
-        each = [logits.logits for logits in answers]
+        each = [signal.of(_row(inputs, group), indices[group]).logits for signal, group in self._asked]
         if len({one.shape for one in each}) > 1:
             raise ConfigurationError(
                 "The teachers of a stack must give logits of one shape, got "
@@ -179,15 +172,7 @@ def _asked(learners: Sequence[Learner], together: int) -> tuple[list[tuple[Teach
 
 
 def _row(inputs: Any, group: int) -> Any:
-    if isinstance(inputs, Mapping):
-        return {name: part[group] for name, part in inputs.items()}
-    return inputs[group]
-
-
-def _stacked(inputs: Sequence[Any]) -> Any:
-    if isinstance(inputs[0], Mapping):
-        return {name: torch.stack([one[name] for one in inputs]) for name in inputs[0]}
-    return torch.stack(list(inputs))
+    return map_tensors(lambda part: part[group], inputs)
 
 
 def _many(labels: Tensor) -> str:

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from distillkit.engine.forward.compiling import reason_of
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.stack.architecture import fingerprint
 from distillkit.engine.stack.layers import Generators, Layer, each_students, layers_of, run_layers
+from distillkit.engine.trees import map_tensors
 from distillkit.outputs import call, logits_of
 
 Inputs = Any
@@ -23,17 +25,17 @@ Inputs = Any
 
 
 class Forward(Protocol):
-    """The students' logits, `[students, batch, ..., classes]`."""
+    """Computes the students' logits, `[students, batch, ..., classes]`."""
 
     def __call__(
         self, weights: Mapping[str, Tensor], inputs: Inputs, students: int, generators: Generators
     ) -> Tensor:
-        """Run them all; nothing is dropped where there are no generators."""
+        """Run all students; without generators, dropout is off."""
         ...
 
 
 class ByLayers:
-    """Batched products, layer by layer: the fast path of plain networks."""
+    """Runs plain networks layer by layer, by batched products: the fast way."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = layers
@@ -41,17 +43,19 @@ class ByLayers:
     def __call__(
         self, weights: Mapping[str, Tensor], inputs: Inputs, students: int, generators: Generators
     ) -> Tensor:
-        """Run them all."""
+        """Run all students."""
         return run_layers(self._layers, weights, inputs, students, generators)
 
 
 class ByVmap:
-    """Any module that `torch.func.vmap` can map over its weights."""
+    """Runs any module that `torch.func.vmap` can map over its weights."""
 
     def __init__(self, student: nn.Module) -> None:
         self._training, self._evaluating = (
             vmap(
-                partial(_one, copy.deepcopy(student).train(training)), in_dims=(0, 0), randomness="different"
+                partial(_logits_of_one, copy.deepcopy(student).train(training)),
+                in_dims=(0, 0),
+                randomness="different",
             )
             for training in (True, False)
         )
@@ -59,25 +63,20 @@ class ByVmap:
     def __call__(
         self, weights: Mapping[str, Tensor], inputs: Inputs, students: int, generators: Generators
     ) -> Tensor:
-        """Run them all."""
+        """Run all students."""
         run = self._evaluating if generators is None else self._training
-        each = (
-            {name: each_students(part, students) for name, part in inputs.items()}
-            if isinstance(inputs, Mapping)
-            else each_students(inputs, students)
-        )
-        result: Tensor = run(dict(weights), each)
+        result: Tensor = run(dict(weights), map_tensors(lambda part: each_students(part, students), inputs))
         return result
 
 
 def forward_for(students: Sequence[nn.Module], inputs: Inputs) -> Forward | str:
-    """A forward pass that gives what the students give one by one, tried on a few examples; or why not.
+    """Return a forward pass of all students that gives what each gives alone; or why there is none.
 
-    Outputs and gradients are compared in evaluation mode. In training mode, where chance may have a part, the
-    pass is made once on copies, to see that it can be made and changes nothing but weights.
+    It is tried on a few examples: outputs and gradients are compared in evaluation mode. In training mode,
+    which may be random, the pass runs once on copies, to check that it runs and changes nothing but weights.
 
     Args:
-        students: Of one architecture.
+        students: Students of one architecture.
         inputs: A few examples, a tensor or a mapping of tensors, `[batch, ...]`.
     """
     try:
@@ -88,14 +87,14 @@ def forward_for(students: Sequence[nn.Module], inputs: Inputs) -> Forward | str:
             same = _same_outputs_and_gradients(forward, students, inputs)
             if layers is None and same and _changes_more_than_weights(students, inputs):
                 return "it changes more than its weights as it runs"
-    except Exception as error:  # a module of a user's own may do anything that cannot be mapped
-        return f"torch cannot run it as a stack ({' '.join(str(error).split())[:120]})"
+    except Exception as error:  # a user's module may do anything that cannot be mapped
+        return f"torch cannot run it as a stack ({reason_of(error)})"
     return forward if same else "it gives other numbers as a stack than alone"
 
 
 @contextmanager
 def _warnings_as_errors() -> Iterator[None]:
-    """Make warnings errors, also those that torch gives once a process: so each stack is judged alike."""
+    """Make warnings errors, also those that torch gives once a process, so that every stack gets them."""
     always = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
     try:
@@ -109,7 +108,8 @@ def _warnings_as_errors() -> Iterator[None]:
 def _same_outputs_and_gradients(forward: Forward, students: Sequence[nn.Module], inputs: Inputs) -> bool:
     weights = _stacked(students)
     trainable = {name: tensor for name, tensor in weights.items() if tensor.requires_grad}
-    together = forward(weights, _one_group(inputs), len(students), None)
+    one_group = map_tensors(lambda part: part.unsqueeze(0), inputs)
+    together = forward(weights, one_group, len(students), None)
     gradients = torch.autograd.grad(together.square().sum(), list(trainable.values()), allow_unused=True)
     for place, student in enumerate(students):
         own = dict(student.named_parameters())
@@ -120,8 +120,8 @@ def _same_outputs_and_gradients(forward: Forward, students: Sequence[nn.Module],
         expected = torch.autograd.grad(
             alone.square().sum(), [own[name] for name in trainable], allow_unused=True
         )
-        for got, wanted in zip(gradients, expected, strict=True):
-            if wanted is not None and (got is None or not _close(got[place], wanted)):
+        for stacked, own_gradient in zip(gradients, expected, strict=True):
+            if own_gradient is not None and (stacked is None or not _close(stacked[place], own_gradient)):
                 return False
     return True
 
@@ -130,13 +130,13 @@ def _changes_more_than_weights(students: Sequence[nn.Module], inputs: Inputs) ->
     spy = _Spy(copy.deepcopy(students[0]).train())
     before = fingerprint(spy.student)
     weights = {f"student.{name}": tensor.detach() for name, tensor in _stacked(students).items()}
-    run = vmap(partial(_one, spy), in_dims=(0, None), randomness="different")
+    run = vmap(partial(_logits_of_one, spy), in_dims=(0, None), randomness="different")
     run(weights, inputs)
     return spy.reassigned or fingerprint(spy.student) != before
 
 
 class _Spy(nn.Module):
-    """Sees whether a forward pass puts another tensor in a buffer's place, which would be lost in a stack."""
+    """Detects a forward pass that replaces a buffer by another tensor, which would be lost in a stack."""
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class _Spy(nn.Module):
 
 
 def _stacked(students: Sequence[nn.Module]) -> dict[str, Tensor]:
-    """Copies of all their weights."""
+    """Return stacked copies of the students' weights."""
     named = [{**dict(one.named_parameters()), **dict(one.named_buffers())} for one in students]
     return {
         name: torch.stack([one[name].detach() for one in named]).requires_grad_(tensor.requires_grad)
@@ -158,19 +158,13 @@ def _stacked(students: Sequence[nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def _one_group(inputs: Inputs) -> Inputs:
-    if isinstance(inputs, Mapping):
-        return {name: part.unsqueeze(0) for name, part in inputs.items()}
-    return inputs.unsqueeze(0)
+def _close(stacked: Tensor, alone: Tensor) -> bool:
+    stacked, alone = stacked.detach(), alone.detach()
+    scale = float(alone.abs().max()) if alone.numel() else 0.0
+    return torch.allclose(stacked, alone, rtol=1e-3, atol=1e-4 * max(scale, 1e-3), equal_nan=True)
 
 
-def _close(one: Tensor, other: Tensor) -> bool:
-    one, other = one.detach(), other.detach()
-    scale = float(other.abs().max()) if other.numel() else 0.0
-    return torch.allclose(one, other, rtol=1e-3, atol=1e-4 * max(scale, 1e-3), equal_nan=True)
-
-
-def _one(student: nn.Module, weights: Mapping[str, Tensor], inputs: Inputs) -> Tensor:
+def _logits_of_one(student: nn.Module, weights: Mapping[str, Tensor], inputs: Inputs) -> Tensor:
     run: Callable[..., Any] = partial(_called, student, weights)
     return logits_of(call(run, inputs), "The student")
 

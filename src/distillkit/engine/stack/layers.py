@@ -1,4 +1,4 @@
-"""The forward pass of a stack of plain layers, by batched products."""
+"""The forward pass of students made of plain layers, by batched products."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from distillkit.engine.forward.dropout import dropout_mask
+from distillkit.engine.torch_internals import children_by_name
 
 Generators = Sequence[torch.Generator] | None
-"""One a student, for dropout on a CPU; `None` where nothing is dropped."""
+"""One generator a student, for dropout on a CPU; `None` switches dropout off."""
 
 Layer = Callable[[Tensor, Mapping[str, Tensor], int, Generators], Tensor]
 """A layer of all students: `[groups or students, batch, ...]`, weights by name, number of students."""
@@ -22,10 +23,10 @@ _ELEMENTWISE = (
 
 
 def layers_of(module: nn.Module) -> list[Layer] | None:
-    """The layers of an `nn.Sequential` of linear and elementwise ones; `None` where there is any other."""
-    found = [_layer(name, part) for name, part in _flat("", module)]
-    layers = [layer for layer in found if layer is not None]
-    return layers if len(layers) == len(found) else None
+    """Return the layers of an `nn.Sequential` of linear and elementwise ones; `None` if there are others."""
+    candidates = [_layer(name, part) for name, part in _flat("", module)]
+    layers = [layer for layer in candidates if layer is not None]
+    return layers if len(layers) == len(candidates) else None
 
 
 def run_layers(
@@ -35,14 +36,14 @@ def run_layers(
     students: int,
     generators: Generators,
 ) -> Tensor:
-    """The outputs of all students, `[students, batch, ...]`.
+    """Return the outputs of all students, `[students, batch, ...]`.
 
     Args:
-        layers: As `layers_of` found them.
-        weights: By name, each `[students, ...]`.
-        inputs: `[groups, batch, ...]`: the first students / groups students see the first group's, and so on.
-            As long as students see the same, a linear layer of theirs is one product.
-        students: Their number, a multiple of the groups.
+        layers: The layers, from `layers_of`.
+        weights: The weights by name, each `[students, ...]`.
+        inputs: `[groups, batch, ...]`: the first students / groups students get the first group's, and so on.
+            As long as the students of a group have the same inputs, a linear layer is one product for them.
+        students: Number of students, a multiple of the groups.
         generators: See `Generators`.
     """
     for layer in layers:
@@ -51,7 +52,7 @@ def run_layers(
 
 
 def each_students(inputs: Tensor, students: int) -> Tensor:
-    """`[groups, ...]` as `[students, ...]`."""
+    """Repeat `[groups, ...]` to `[students, ...]`."""
     return inputs if len(inputs) == students else inputs.repeat_interleave(students // len(inputs), dim=0)
 
 
@@ -59,8 +60,7 @@ def _flat(prefix: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     if type(module) is not nn.Sequential:
         yield prefix, module
         return
-    # not named_children(), which names a part once that stands there twice
-    for name, part in module._modules.items():
+    for name, part in children_by_name(module).items():
         if part is not None:
             yield from _flat(f"{prefix}.{name}" if prefix else name, part)
 
@@ -86,10 +86,10 @@ def _layer(name: str, part: nn.Module) -> Layer | None:
 
 
 def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """In memory units come before cases: so the weights' gradients come out as the weights lie."""
+    """Multiply with units before cases in memory, so that gradients have the weights' layout."""
     students, units, width = weight.shape
     groups, between = len(inputs), inputs.shape[1:-1]
-    # all students of a group in one product
+    # one product for all students of a group
     wide = weight.reshape(groups, -1, width)
     columns = inputs.reshape(groups, -1, width).transpose(1, 2)
     if bias is None:

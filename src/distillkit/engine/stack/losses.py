@@ -1,4 +1,4 @@
-"""The losses of all students of a stack at once."""
+"""The losses of all students of a stack, computed at once."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Contributions = dict[str, Tensor]
 
 
 def signature(loss: LossFn) -> Hashable:
-    """Equal for losses that differ at most in the values of their numbers, so that one mapping serves all."""
+    """Return a key that is equal for losses that differ only in their numbers, which `vmap` can map over."""
     return _signature(loss) if isinstance(loss, Loss) else ("the object", id(loss))
 
 
 def numbers_of(loss: Any) -> list[float]:
-    """The loss's numbers, those of the losses in it too, in one order for all losses of a signature."""
+    """Return the numbers of a loss and of the losses in it, in one order for all losses of a signature."""
     return list(_numbers(loss))
 
 
 def with_numbers(loss: Any, numbers: Iterator[Any]) -> Any:
-    """A copy of `loss` with other numbers, in the order of `numbers_of`; tensors too, and nothing checked."""
+    """Return a copy of `loss` with other numbers or tensors, in the order of `numbers_of`, unchecked."""
     if isinstance(loss, float):
-        # one that is 0 stays, since losses ask whether a weight is 0
+        # 0 stays 0, since losses check whether a weight is 0
         number = next(numbers)
         return number if loss != 0 else loss
     if isinstance(loss, Policy):
@@ -48,26 +48,26 @@ def with_numbers(loss: Any, numbers: Iterator[Any]) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Students whose losses are alike: their places in the stack and their losses."""
+    """Students whose losses have one signature: their places in the stack and their losses."""
 
     places: tuple[int, ...]
     losses: tuple[LossFn, ...]
-    taught: bool
-    """Whether they have a teacher."""
+    have_teachers: bool
+    """Whether these students have teachers."""
 
     def pick(self, stacked: Tensor) -> Tensor:
-        """Their rows of `[students, ...]`."""
+        """Return the members' rows of `[students, ...]`."""
         first, last = self.places[0], self.places[-1]
         if last - first + 1 == len(self.places):
             return stacked[first : last + 1]
-        # an index would be copied to the device at each step, which a recording cannot do
+        # an index would be copied to the device at each step, which a CUDA graph cannot do
         return torch.stack([stacked[place] for place in self.places])
 
 
 class MembersLoss:
-    """The contributions of members of one signature, mapped over their numbers, or one after the other.
+    """The losses of members of one signature, computed by `vmap` over their numbers, or in a loop.
 
-    Whether mapping gives what one after the other gives is seen on the first batch.
+    The first batch decides: `vmap` is used if it gives the same as the loop.
     """
 
     def __init__(self, members: Members) -> None:
@@ -79,15 +79,15 @@ class MembersLoss:
         self._mapped: bool | None = None if len(rows) > 1 else False
 
     def __call__(self, logits: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
-        """Contributions by name, each `[members]`; the arguments are `[members, batch, ...]`."""
+        """Return the contributions by name, each `[members]`; the arguments are `[members, batch, ...]`."""
         if self._mapped is None:
-            # beside logits of a lower precision these would raise it
+            # in float64 they would raise the precision of the logits
             precise = torch.float64 if logits.dtype == torch.float64 else torch.float32
             self._numbers = self._numbers.to(logits.device, precise)
             self._mapped = self._can_be_mapped(logits.detach(), teacher, labels)
-        return (self._all_at_once if self._mapped else self._one_by_one)(logits, teacher, labels)
+        return (self._by_vmap if self._mapped else self._in_a_loop)(logits, teacher, labels)
 
-    def _one_by_one(self, logits: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
+    def _in_a_loop(self, logits: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
         each = [
             contributions_of(
                 loss,
@@ -99,7 +99,7 @@ class MembersLoss:
         ]
         return {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
-    def _all_at_once(self, logits: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
+    def _by_vmap(self, logits: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
         def one(row: Tensor, student: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
             loss = self._losses[0]
             if self._differ:
@@ -119,28 +119,28 @@ class MembersLoss:
         return result
 
     def _can_be_mapped(self, logits: Tensor, teacher: Tensor | None, labels: Tensor | None) -> bool:
-        expected = self._one_by_one(logits, teacher, labels)
+        expected = self._in_a_loop(logits, teacher, labels)
         try:
-            got = self._all_at_once(logits, teacher, labels)
-        except Exception:  # a loss of a user's own may do anything that vmap cannot
+            mapped = self._by_vmap(logits, teacher, labels)
+        except Exception:  # a user's loss may do anything that vmap cannot
             return False
-        return got.keys() == expected.keys() and all(
-            (got[name].shape, got[name].dtype) == (expected[name].shape, expected[name].dtype)
-            and torch.allclose(got[name], expected[name], rtol=1e-4, atol=1e-6, equal_nan=True)
+        return mapped.keys() == expected.keys() and all(
+            (mapped[name].shape, mapped[name].dtype) == (expected[name].shape, expected[name].dtype)
+            and torch.allclose(mapped[name], expected[name], rtol=1e-4, atol=1e-6, equal_nan=True)
             for name in expected
         )
 
 
 def members_alike(
-    losses: Sequence[LossFn], taught: Sequence[bool], names: Sequence[tuple[str, ...]]
+    losses: Sequence[LossFn], have_teachers: Sequence[bool], names: Sequence[tuple[str, ...]]
 ) -> list[Members]:
-    """The students of a stack by the signatures of their losses and the names of their contributions."""
-    places: dict[Hashable, list[int]] = {}
-    for place, (loss, has_teacher, named) in enumerate(zip(losses, taught, names, strict=True)):
-        places.setdefault((signature(loss), has_teacher, named), []).append(place)
+    """Return the students of a stack grouped by their losses' signatures and contributions' names."""
+    groups: dict[Hashable, list[int]] = {}
+    for place, (loss, has_teacher, named) in enumerate(zip(losses, have_teachers, names, strict=True)):
+        groups.setdefault((signature(loss), has_teacher, named), []).append(place)
     return [
-        Members(tuple(found), tuple(losses[place] for place in found), taught[found[0]])
-        for found in places.values()
+        Members(tuple(places), tuple(losses[place] for place in places), have_teachers[places[0]])
+        for places in groups.values()
     ]
 
 

@@ -16,17 +16,17 @@ ELEMENTWISE = (
     torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RAdam,
     torch.optim.Adamax, torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.RMSprop, torch.optim.Rprop,
 )  # fmt: skip
-"""Optimisers that treat every number on its own, so that students in one tensor do not mix."""
+"""Optimisers that update every number by itself, so that students in one tensor do not mix."""
 
 _COUNTS = frozenset({"step", "mu_product"})
-"""State that is one number, also of a parameter that is one."""
+"""Names of state that is a count of steps, also where the parameter itself is a single number."""
 
 State = dict[str, dict[str, Any]]
 """The state of an optimiser for each parameter, by the parameter's name."""
 
 
 def layout(optimizer: Optimizer, student: nn.Module) -> Hashable:
-    """Equal for optimisers of one class that group a student's parameters alike; `None` for no such class."""
+    """Return a key that is equal for optimisers of one class with the same groups; `None` for others."""
     if type(optimizer) not in ELEMENTWISE:
         return None
     names = {parameter: name for name, parameter in student.named_parameters()}
@@ -36,10 +36,10 @@ def layout(optimizer: Optimizer, student: nn.Module) -> Hashable:
 
 
 class StackedOptimizer:
-    """Steps the stacked weights as the students' own optimisers would, whose settings and state it takes.
+    """Steps the stacked weights as the students' own optimisers would, with their settings and state.
 
-    Where all students' settings are the same, each stacked tensor is one parameter; else each student has
-    parameters of its own, views of the stacked tensors, with its own settings.
+    If all students have the same settings, each stacked tensor is one parameter; else each student has its
+    own parameters, views of the stacked tensors, with its own settings.
     """
 
     def __init__(
@@ -49,21 +49,21 @@ class StackedOptimizer:
         self._make()
 
     def in_use(self) -> Optimizer:
-        """The one that steps the stacked weights now."""
+        """Return the optimiser that steps the stacked weights now."""
         return self._optimizer
 
     @property
     def uniform(self) -> bool:
-        """Whether all students' settings are the same, and each stacked tensor is one parameter."""
+        """Whether all students have the same settings, and each stacked tensor is one parameter."""
         return self._uniform
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Drop the gradients."""
         for tensor in self._weights.trainable.values():
             tensor.grad = None
 
     def step(self) -> None:
-        """One step from the gradients of the stacked weights."""
+        """Make one step from the gradients of the stacked weights."""
         for place, views in enumerate(self._views):
             for name, view in views.items():
                 gradient = self._weights.trainable[name].grad
@@ -71,7 +71,7 @@ class StackedOptimizer:
         self._optimizer.step()
 
     def take_settings(self) -> None:
-        """Take over what schedules have changed in the students' own optimisers."""
+        """Take the settings that schedules have changed in the students' own optimisers."""
         if self._uniform and not _same(self._own):
             self.give_state()
             self._make()
@@ -83,11 +83,11 @@ class StackedOptimizer:
                 next(groups).update(_settings(group))
 
     def give_state(self) -> None:
-        """Write each student's share of the state into its own optimiser, as if that had made the steps."""
+        """Write each student's share of the state into its own optimiser, as if it had made the steps."""
         for place, (optimizer, student) in enumerate(zip(self._own, self._students, strict=True)):
             for name, parameter in student.named_parameters():
-                if found := self._state_of(place, name):
-                    optimizer.state[parameter] = found
+                if state := self._state_of(place, name):
+                    optimizer.state[parameter] = state
 
     def _state_of(self, place: int, name: str) -> dict[str, Any]:
         if name not in self._weights.trainable:
@@ -132,9 +132,9 @@ class StackedOptimizer:
         self._optimizer = kind(
             groups, **{key: value for key, value in self._own[0].defaults.items() if key in accepted}
         )
-        for parameter, found in states.items():
-            if found:
-                self._optimizer.state[parameter] = found
+        for parameter, state_of_one in states.items():
+            if state_of_one:
+                self._optimizer.state[parameter] = state_of_one
 
     def _states(self) -> Iterator[State]:
         for optimizer, student in zip(self._own, self._students, strict=True):
@@ -176,7 +176,7 @@ def _same_counts(optimizers: Sequence[Optimizer]) -> bool:
 
 
 def _together(states: Sequence[Mapping[str, Any]], shape: torch.Size) -> dict[str, Any]:
-    """State of several parameters of a shape as that of one; what has another shape is the same for all."""
+    """Stack the state of several parameters of one shape; state of other shapes is the same for all."""
     return {
         key: torch.stack([state[key] for state in states])
         if isinstance(value, Tensor) and value.shape == shape and key not in _COUNTS

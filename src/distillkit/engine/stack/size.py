@@ -1,9 +1,9 @@
-"""How many students one stack should hold."""
+"""The number of students in a stack."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,19 @@ from distillkit.engine.data.sources import ResidentSource
 from distillkit.engine.loop.preparation import Run
 from distillkit.engine.stack.batches import first_seen, learner_of, shared
 from distillkit.engine.stack.forward import Forward
+from distillkit.engine.trees import map_tensors
 
 _COPIES = 4
-"""Weights, gradients and two moments: what is kept of each number of a student."""
+"""Numbers that are kept for each weight: itself, its gradient and two moments."""
 _SHARE_OF_MEMORY = 0.25
 _ROUNDS = 3
 
 
 def best_size(runs: Sequence[Run], source: ResidentSource, forward: Forward) -> int:
-    """Return how many of the students one stack should hold; 1 where a stack is no faster than one by one.
+    """Return the number of students for one stack; 1 where a stack is no faster than one by one.
 
-    As many as a quarter of the free memory allows, in whole groups of those who see the same. A short trial
-    on copies of the weights times a pass forward and back, of one student and of the stack.
+    A quarter of the free memory limits the number, in whole groups of students that see the same. A short
+    trial on copies of the weights measures a pass forward and back, of one student and of the stack.
     """
     inputs = first_seen(source, learner_of(runs[0]), source.batch_size).inputs
     together = shared([learner_of(run) for run in runs])
@@ -42,18 +43,18 @@ def best_size(runs: Sequence[Run], source: ResidentSource, forward: Forward) -> 
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free on a device."""
+    """Return the free memory of a device, in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):  # a system that does not tell
+    except (OSError, StopIteration, ValueError):  # a system without this file
         return 4 * 2**30
 
 
 def _one_student(run: Run, forward: Forward, inputs: Any) -> tuple[int, float]:
-    """Measure a student: bytes, with all that its backward pass needs, and seconds."""
+    """Return a student's bytes, with those that its backward pass needs, and its seconds a pass."""
     saved: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
@@ -67,7 +68,7 @@ def _one_student(run: Run, forward: Forward, inputs: Any) -> tuple[int, float]:
 
 
 def _seconds(runs: Sequence[Run], forward: Forward, inputs: Any, rounds: int = _ROUNDS) -> float:
-    """The least time of a few passes; the students stay as they are."""
+    """Return the least time of a few passes; the students do not change."""
     first = runs[0].training
     named = [
         {
@@ -96,9 +97,7 @@ def _seconds(runs: Sequence[Run], forward: Forward, inputs: Any, rounds: int = _
 
 
 def _grouped(inputs: Any, groups: int) -> Any:
-    if isinstance(inputs, Mapping):
-        return {name: _grouped(part, groups) for name, part in inputs.items()}
-    return torch.stack([inputs] * groups)
+    return map_tensors(lambda part: torch.stack([part] * groups), inputs)
 
 
 def _wait(device: torch.device) -> None:

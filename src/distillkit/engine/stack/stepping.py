@@ -16,14 +16,14 @@ from distillkit.engine.update.fused.fused_step import FusedStep, has_rules
 
 
 class StackedStepping:
-    """Steps by the stacked optimiser; or by one compiled pass, after a first step of each epoch.
+    """Steps by the stacked optimiser; or by a fused step, after a first step of each epoch.
 
     Args:
         weights: Of all students.
         optimizer: Steps them.
         precision: Of the passes forward and back.
         clip_norms: Each student's largest global norm; infinite for one that is not clipped.
-        fused: Whether the pass is wanted. Every weight must be one that autocast would cast.
+        fused: Whether fused steps are wanted. Every weight must be one that autocast would cast.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class StackedStepping:
 
     def begin_epoch(self) -> None:
         """Take nothing for granted of what may have happened to weights and optimiser between epochs."""
-        self._pass: FusedStep | None = None
+        self._fused: FusedStep | None = None
         self._copies: Mapping[str, Tensor] = {}
         self._first_of_epoch = True
 
@@ -63,16 +63,16 @@ class StackedStepping:
 
     def step(self) -> None:
         """Clip each student's gradients by its own norm, and step."""
-        if self._pass is not None:
-            self._pass.step()
+        if self._fused is not None:
+            self._fused.step()
             return
         self._clip()
         self._optimizer.step()
         if self._first_of_epoch and self._wanted:
-            self._take_over()
+            self._switch_to_fused()
         self._first_of_epoch = False
 
-    def _take_over(self) -> None:
+    def _switch_to_fused(self) -> None:
         if not self._optimizer.uniform or not has_rules(self._optimizer.in_use()):
             return
         self._optimizer.zero_grad()
@@ -81,7 +81,7 @@ class StackedStepping:
         leaves = {one: copies[name] for name, one in trained.items()}
         fused = FusedStep(self._optimizer.in_use(), leaves, self._clip_norms)
         if compiler.tries(fused.compile):
-            self._pass, self._copies = fused, copies
+            self._fused, self._copies = fused, copies
 
     @torch.no_grad()
     def _clip(self) -> None:

@@ -20,6 +20,7 @@ from distillkit.engine.stack.forward import Forward, forward_for
 from distillkit.engine.stack.optimizer import layout
 from distillkit.engine.stack.size import best_size
 from distillkit.engine.stack.training import train_stack
+from distillkit.engine.torch_internals import step_has_hooks
 from distillkit.errors import ConfigurationError, DivergenceError
 
 if TYPE_CHECKING:
@@ -193,10 +194,9 @@ def _obstacle(training: Training) -> str | None:
         return why
     if layout(training.optimizer, training.student) is None:
         return f"{type(training.optimizer).__name__} may mix the numbers of a parameter"
-    # names of torch's own: nothing else tells
-    if training.optimizer._optimizer_step_pre_hooks or training.optimizer._optimizer_step_post_hooks:
+    if step_has_hooks(training.optimizer):
         return "its optimiser has hooks"
-    if training.compile == "on":
+    if training.compiling.wanted(pays=False):
         return "it is to be compiled"
     if training.precision.scaler() is not None:
         return "float16 on CUDA scales its gradients"

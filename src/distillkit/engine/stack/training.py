@@ -120,10 +120,11 @@ class StepsOfStack(Steps[StackedBatch]):
         """Whether updates are made by one compiled pass; of plain layers, all of whose weights are cast."""
         if not isinstance(self._forward, ByLayers):
             return False
-        if not all(one.compile == "auto" and only_watched(one.callbacks) for one in trainings):
+        compiling = trainings[0].compiling
+        if any(one.compiling != compiling or not only_watched(one.callbacks) for one in trainings):
             return False
         weights = sum(stacked.numel() for stacked in self._weights.trainable.values())
-        return fused_step_pays("auto", self._precision, weights, steps)
+        return fused_step_pays(compiling, self._precision, weights, steps)
 
     def begin_epoch(self) -> Iterator[StackedBatch]:
         """Begin an epoch; each student sees the order of its own seed."""
@@ -187,7 +188,9 @@ class StepsOfStack(Steps[StackedBatch]):
                     group,
                     loss(
                         group.pick(logits),
-                        group.pick(batch.teacher) if group.taught and batch.teacher is not None else None,
+                        group.pick(batch.teacher)
+                        if group.have_teachers and batch.teacher is not None
+                        else None,
                         None if batch.labels is None else group.pick(batch.labels),
                     ),
                 )

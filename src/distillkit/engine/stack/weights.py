@@ -1,4 +1,4 @@
-"""The weights of several students in one tensor a name."""
+"""The weights of several students, stacked into one tensor for each name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 class StackedWeights:
-    """Parameters and buffers of students of one architecture, each name one tensor `[students, ...]`.
+    """Parameters and buffers of students of one architecture, one tensor `[students, ...]` for each name.
 
-    While it lasts, each student's own parameters are views of these tensors, so a student can be evaluated,
-    or changed in place by a callback, at any time. `release` gives them memory of their own again.
+    Until `release`, each student's own parameters are views of these tensors, so a student can be evaluated,
+    or changed in place by a callback, at any time.
 
     Attributes:
-        trainable: What gradients reach, leaves.
+        trainable: The parameters that get gradients, as leaves.
         fixed: The other parameters, and the buffers.
     """
 
@@ -36,19 +36,19 @@ class StackedWeights:
             stacked.requires_grad_()
 
     def all(self) -> dict[str, Tensor]:
-        """Trainable and fixed together."""
+        """Return trainable and fixed tensors together."""
         return {**self.trainable, **self.fixed}
 
     @torch.no_grad()
     def take_back(self) -> None:
-        """Take over the values of what a callback has replaced (`parameter.data = …`); a view it is again."""
+        """Copy tensors that a callback has put in (`parameter.data = …`), and restore the views."""
         for own, view in self._views:
             if own.data_ptr() != view.data_ptr():
                 view.copy_(own.detach())
                 own.data = view
 
     def release(self) -> None:
-        """Give every student its weights in memory of their own."""
+        """Give every student weights in memory of their own again."""
         self.take_back()
         for own, _ in self._views:
             own.data = own.detach().clone()

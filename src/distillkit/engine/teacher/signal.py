@@ -1,25 +1,24 @@
-"""The teacher's answers: computed once where the views are the same each time, live where they are not."""
+"""The teacher's outputs: kept where the views are the same each time, live where they are not."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from distillkit.engine.arguments import one_of
-from distillkit.engine.callbacks import Callback
 from distillkit.engine.data.batch import rows_of
 from distillkit.engine.data.sources import Source
 from distillkit.engine.data.views import apply_view
 from distillkit.engine.forward.capture import Capture, outputs_of
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.forward.precision import Precision
-from distillkit.engine.teacher.cache import TeacherCache, cache_key
+from distillkit.engine.teacher.cache import cache_key
+from distillkit.engine.teacher.policy import MOST_BYTES, CachePolicy
 from distillkit.engine.trees import tensors_in
 from distillkit.errors import ConfigurationError
 from distillkit.functional._logits import at_least_float32
@@ -28,93 +27,56 @@ from distillkit.typing import Batch, Outputs
 
 logger = logging.getLogger("distillkit")
 
-TeacherCacheMode = Literal["auto", "on", "off"]
-
 _ROWS_CHECKED = 8
-_MOST_BYTES = 4 * 2**30
-"""More is kept only when asked: the logits of a language model over its vocabulary would fill any memory."""
 
 
-class LiveTeacher:
-    """A teacher that answers each batch when it is asked, with what its layers give where that is wanted."""
+class TeacherSignal(ABC):
+    """The teacher's outputs for the examples of a batch, without gradients."""
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Return the outputs for a batch, with its `teacher_inputs` if it has any."""
+        own = batch.teacher_inputs
+        return self.of(batch.inputs if own is None else own, batch.indices)
+
+    @abstractmethod
+    def of(self, inputs: Any, numbers: Tensor | None) -> Outputs:
+        """Return the outputs for examples.
+
+        Args:
+            inputs: The teacher's inputs, a tensor or a mapping of tensors.
+            numbers: The numbers of the examples, `[batch]`, int64, if they have any.
+        """
+
+
+class LiveTeacher(TeacherSignal):
+    """A teacher that runs on each batch; the outputs of its layers are taken too where `capture` asks."""
 
     def __init__(self, teacher: nn.Module, precision: Precision, capture: Capture | None = None) -> None:
         self._teacher, self._precision, self._capture = teacher, precision, capture
         self._parts = tuple(teacher.modules())
 
-    def __call__(self, batch: Batch) -> Outputs:
-        """The teacher's outputs for what the student sees, in evaluation mode, without gradients."""
-        # looking at the parts is cheaper than putting them into a mode that they are in
+    def of(self, inputs: Any, numbers: Tensor | None) -> Outputs:
+        """Run the teacher in evaluation mode, without gradients."""
+        # checking the modes is cheaper than setting them again
         training = any(part.training for part in self._parts)
         evaluating = mode(self._teacher, training=False) if training else nullcontext()
         with evaluating, torch.no_grad(), self._precision.autocast():
-            said = outputs_of(self._teacher, batch.inputs, "The teacher", self._capture)
-        return Outputs(said.logits.detach(), {name: one.detach() for name, one in said.features.items()})
+            outputs = outputs_of(self._teacher, inputs, "The teacher", self._capture)
+        features = {name: feature.detach() for name, feature in outputs.features.items()}
+        return Outputs(outputs.logits.detach(), features)
 
 
-class CachedTeacher:
-    """A teacher whose answers to a whole transfer set are kept, one row an example."""
+class CachedTeacher(TeacherSignal):
+    """The kept outputs of a teacher for a whole transfer set, one row an example."""
 
     def __init__(self, rows: Outputs) -> None:
         self._rows = rows
 
-    def __call__(self, batch: Batch) -> Outputs:
-        """The rows of the batch's examples."""
-        numbers = _numbers(batch, self._rows.logits.device)
-        features = {name: rows_of(kept, numbers) for name, kept in self._rows.features.items()}
-        return Outputs(rows_of(self._rows.logits, numbers), features)
-
-
-TeacherSignal = LiveTeacher | CachedTeacher
-
-
-def cache_for(
-    cache: TeacherCacheMode | TeacherCache, callbacks: Iterable[Callback]
-) -> TeacherCacheMode | TeacherCache:
-    """The cache that was asked for, off where a callback changes the teacher as the training goes.
-
-    Raises:
-        ConfigurationError: There is no such mode; or answers of a teacher that changes should be kept.
-    """
-    if not isinstance(cache, TeacherCache):
-        one_of("teacher_cache", cache, ("auto", "on", "off"))
-    if not any(one.changes_teacher for one in callbacks):
-        return cache
-    if cache not in ("auto", "off"):
-        raise ConfigurationError(
-            "A callback changes the teacher as the training goes, so a kept answer would be out of date "
-            "after one step: use teacher_cache='auto' or 'off', with which the teacher runs live."
-        )
-    return "off"
-
-
-def refuse_unsound_cache(
-    cache: TeacherCacheMode | TeacherCache,
-    source: Source,
-    transfer_set: TransferSet,
-    *,
-    capture: Capture | None = None,
-) -> None:
-    """Refuse `on` where a kept answer could belong to another view, to no example, or not be enough.
-
-    Raises:
-        ConfigurationError: Says why.
-    """
-    if cache == "on" and capture is not None:
-        raise ConfigurationError(
-            "teacher_cache='on' keeps a teacher's logits, and this loss looks at its layers too: use "
-            "teacher_cache='auto', which keeps what they give where that is small, or 'off'."
-        )
-    if cache == "on" and not transfer_set.same_view:
-        raise ConfigurationError(
-            f"{type(transfer_set).__name__} shows an example differently each time, so a kept answer of the "
-            "teacher would belong to another view: use teacher_cache='auto' or 'off'."
-        )
-    if cache == "on" and source.size is None:
-        raise ConfigurationError(
-            "teacher_cache='on' needs data whose examples have numbers: pass tensors or a Dataset, not a "
-            "stream of batches."
-        )
+    def of(self, inputs: Any, numbers: Tensor | None) -> Outputs:
+        """Return the rows of the examples."""
+        places = _places(numbers, self._rows.logits.device)
+        features = {name: rows_of(kept, places) for name, kept in self._rows.features.items()}
+        return Outputs(rows_of(self._rows.logits, places), features)
 
 
 def teacher_signal(
@@ -124,43 +86,42 @@ def teacher_signal(
     selected: Tensor | None,
     transfer_set: TransferSet,
     precision: Precision,
-    cache: TeacherCacheMode | TeacherCache,
+    cache: CachePolicy,
     capture: Capture | None = None,
 ) -> TeacherSignal:
-    """The teacher's answers to a transfer set, kept where that is sound.
+    """Return the teacher's outputs for a transfer set, kept where the policy allows and it is right.
 
-    `auto` and a `TeacherCache` keep them where the view is the same each time and the data are tensors; `on`
-    also for a data set that the caller vouches for; `off` never. A few rows are asked again, in another batch
-    and as of another epoch, before a cache is trusted; where they differ the teacher answers live, with a
-    warning.
+    Before kept outputs are used, the teacher runs again on a few examples, in another batch and as in another
+    epoch; if the outputs differ it runs live, with a warning.
 
-    A teacher whose layers are looked at runs live too, unless what they give takes no more memory than the
-    inputs do; then it is kept for this training alone, and no `TeacherCache` has it.
+    Outputs of layers are kept only if they take no more memory than the inputs, for this training alone and
+    in no `TeacherCache`; otherwise the teacher runs live.
     """
     live = LiveTeacher(teacher, precision, capture)
-    sound = transfer_set.same_view and source.size is not None and (source.unchanging or cache == "on")
-    if cache == "off" or not sound:
+    if not cache.keeps(source, transfer_set):
         return live
     few = _few(source, selected)
-    asked = next(apply_view(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))
-    said = live(asked)
-    probe = said.logits
-    if cache != "on" and (source.size or 0) * probe[0].numel() * 4 > _MOST_BYTES:
-        logger.info("The teacher runs live: its answers would take more than %d GiB.", _MOST_BYTES >> 30)
+    batch = next(apply_view(source.batches(few, _ROWS_CHECKED), transfer_set, epoch=1))
+    outputs = live(batch)
+    probe = outputs.logits
+    if not cache.has_room((source.size or 0) * probe[0].numel() * 4):
+        logger.info("The teacher runs live: its outputs would take more than %d GiB.", MOST_BYTES >> 30)
         return live
-    if not _small(said, asked):
-        logger.info("The teacher runs live: the loss looks at its layers, which give more than the inputs.")
+    if not _are_small(outputs, batch):
+        logger.info(
+            "The teacher runs live: the loss uses its layers, whose outputs are larger than the inputs."
+        )
         return live
-    shared = cache if isinstance(cache, TeacherCache) and capture is None else None
+    shared = cache.shared if capture is None else None
     key = None if shared is None else cache_key(teacher, source, selected, transfer_set, precision)
-    if shared is not None and key is not None and (found := shared.find(teacher, key, probe)) is not None:
-        return CachedTeacher(Outputs(found))
+    if shared is not None and key is not None and (kept := shared.find(teacher, key, probe)) is not None:
+        return CachedTeacher(Outputs(kept))
     rows = _all_rows(live, source, selected, transfer_set)
-    if not _agree(rows, few.to(rows.logits.device), said):
+    if not _agree(rows, few.to(rows.logits.device), outputs):
         warnings.warn(
-            "The teacher answered the same examples differently when asked again, so its answers are not "
-            "kept and it runs live: dropout that is on in evaluation mode, or data that change from read "
-            "to read, would explain it.",
+            "The teacher gave other outputs when it ran again on the same examples, so they are not kept and "
+            "it runs live. Likely causes: dropout that is on in evaluation mode, or data that change from "
+            "read to read.",
             stacklevel=3,
         )
         return live
@@ -174,11 +135,11 @@ def _few(source: Source, selected: Tensor | None) -> Tensor:
     return numbers[torch.linspace(len(numbers) - 1, 0, min(_ROWS_CHECKED, len(numbers))).long()]
 
 
-def _small(said: Outputs, batch: Batch) -> bool:
-    """Whether what the layers give has a row an example, and no more bytes than the inputs."""
-    given = list(said.features.values())
-    rows = all(one.dim() > 0 and len(one) == len(said.logits) for one in given)
-    return rows and sum(one.nbytes for one in given) <= sum(one.nbytes for one in tensors_in(batch.inputs))
+def _are_small(outputs: Outputs, batch: Batch) -> bool:
+    """Whether the features have a row an example, and no more bytes than the inputs."""
+    features = list(outputs.features.values())
+    rows = all(one.dim() > 0 and len(one) == len(outputs.logits) for one in features)
+    return rows and sum(one.nbytes for one in features) <= sum(one.nbytes for one in tensors_in(batch.inputs))
 
 
 def _all_rows(
@@ -186,45 +147,45 @@ def _all_rows(
 ) -> Outputs:
     rows = Outputs(torch.empty(0))
     for batch in apply_view(source.batches(selected, source.inference_batch_size), transfer_set, epoch=0):
-        said = live(batch)
-        given = Outputs(at_least_float32(said.logits), said.features)
+        outputs = live(batch)
+        logits = at_least_float32(outputs.logits)
         if not len(rows.logits):
-            room = [_room_for(one, source.size or 0) for one in (given.logits, *given.features.values())]
-            rows = Outputs(room[0], dict(zip(given.features, room[1:], strict=True)))
-        numbers = _numbers(batch, rows.logits.device)
-        rows.logits[numbers] = given.logits
-        for name, one in given.features.items():
-            rows.features[name][numbers] = one
+            size = source.size or 0
+            features = {name: _empty_rows(one, size) for name, one in outputs.features.items()}
+            rows = Outputs(_empty_rows(logits, size), features)
+        places = _places(batch.indices, rows.logits.device)
+        rows.logits[places] = logits
+        for name, feature in outputs.features.items():
+            rows.features[name][places] = feature
     return rows
 
 
-def _numbers(batch: Batch, device: torch.device) -> Tensor:
-    """The numbers of a batch's examples, where the rows are.
+def _places(numbers: Tensor | None, device: torch.device) -> Tensor:
+    """Return the numbers of examples, on the device of the rows.
 
     Raises:
-        ConfigurationError: They have none.
+        ConfigurationError: The examples have no numbers.
     """
-    if batch.indices is None:
+    if numbers is None:
         raise ConfigurationError(
             "A cached teacher needs the numbers of the examples, and this batch has none."
         )
-    return batch.indices.to(device)
+    return numbers.to(device)
 
 
-def _room_for(one: Tensor, size: int) -> Tensor:
-    # a row that is read and was never written is to be noticed
+def _empty_rows(one: Tensor, size: int) -> Tensor:
+    # nan shows where a row is read that was never written
     return one.new_full((size, *one.shape[1:]), float("nan") if one.is_floating_point() else 0)
 
 
-def _agree(rows: Outputs, few: Tensor, asked_again: Outputs) -> bool:
-    kept = [rows.logits, *rows.features.values()]
-    again = [asked_again.logits, *asked_again.features.values()]
-    return all(_close(one[few].float(), other.float()) for one, other in zip(kept, again, strict=True))
+def _agree(rows: Outputs, few: Tensor, again: Outputs) -> bool:
+    pairs = zip([rows.logits, *rows.features.values()], [again.logits, *again.features.values()], strict=True)
+    return all(_close(kept[few].float(), new.float()) for kept, new in pairs)
 
 
-def _close(kept: Tensor, asked_again: Tensor) -> bool:
+def _close(kept: Tensor, again: Tensor) -> bool:
     if not bool(kept.isfinite().all()):
-        return True  # no matter of keeping: the first batch or the loss will say what is wrong
+        return True  # not the cache's fault: a check of the first batch or of the loss refuses it
     # another batch size sums in another order; bfloat16 keeps 8 bits
     scale = float(kept.abs().max()) + 1e-6
-    return bool((asked_again - kept).abs().max() <= 0.02 * scale)
+    return bool((again - kept).abs().max() <= 0.02 * scale)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
+from distillkit.engine.torch_internals import divides_gradients
+
 
 def clipping_for(
     optimizer: Optimizer, parameters: Sequence[nn.Parameter], clip_norm: float, *, scaled: bool
@@ -25,7 +27,7 @@ def clipping_for(
         clip_norm: The largest global norm, > 0.
         scaled: Whether a gradient scaler uses the same way already.
     """
-    fused = getattr(optimizer, "_step_supports_amp_scaling", False)
+    fused = divides_gradients(optimizer)
     # the kernels of a CPU read the number in the type of the weights
     single = all(parameter.dtype == torch.float32 for parameter in parameters)
     if scaled or not fused or not single:

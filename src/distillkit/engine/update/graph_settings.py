@@ -1,4 +1,4 @@
-"""Which settings of an optimiser a recording keeps as they are, and which it is given anew."""
+"""Settings of an optimiser that a CUDA graph keeps, and those that it gets anew at each replay."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.optim import Optimizer
 
 _GIVEN = "given"
 
-
 Setting = tuple[str, int | None]
-"""Its name, and the number of its group of parameters; `None` of the whole optimiser."""
+"""The name of a setting, and the number of its parameter group; `None` for the whole optimiser."""
 
 
 def kept_settings(optimizer: Optimizer) -> dict[Setting, Hashable]:
-    """Return the settings that a recording keeps: others need another recording. Called at every step.
+    """Return the settings that a graph keeps: where they change, it must be recorded again.
 
-    Those are numbers, such as momentum, of tensors on a CPU too. Learning rates that `given_rates` finds are
-    not kept, and a tensor on the device is read anew at each replay. An optimiser that has been exchanged, or
-    that has loaded a state, steps other tensors than those recorded.
+    They are numbers, such as momentum, also in tensors on a CPU. Learning rates of `given_rates` are not
+    kept, and a tensor on the device is read at each replay. The optimiser and its state are kept as objects:
+    another optimiser, or one that has loaded a state, steps other tensors than those recorded. Called at
+    every step.
     """
     kept: dict[Setting, Hashable] = {
         ("optimizer", None): id(optimizer),
@@ -40,7 +40,7 @@ def kept_settings(optimizer: Optimizer) -> dict[Setting, Hashable]:
 
 
 def counts_elsewhere(optimizer: Optimizer) -> bool:
-    """Whether it remembers anything elsewhere than on its parameter's device, unseen by a recording."""
+    """Whether some state of the optimiser is not on its parameter's device, where no graph changes it."""
     return any(
         isinstance(value, Tensor) and value.device != parameter.device
         for parameter, state in optimizer.state.items()
@@ -49,23 +49,23 @@ def counts_elsewhere(optimizer: Optimizer) -> bool:
 
 
 def given_rates(optimizer: Optimizer) -> list[Tensor]:
-    """A tensor for each learning rate that a recording can be given, float32 as kernels ask for."""
+    """Return a tensor for each learning rate that a graph can read, float32 as the kernels need."""
     return [
         torch.tensor(float(group["lr"]), dtype=torch.float32, device=group["params"][0].device)
-        for group in _reading(optimizer)
+        for group in _groups_that_read(optimizer)
     ]
 
 
 def give_rates(optimizer: Optimizer, rates: Sequence[Tensor]) -> None:
-    """Write the learning rates of now into these."""
-    for rate, group in zip(rates, _reading(optimizer), strict=True):
+    """Write the current learning rates into these tensors."""
+    for rate, group in zip(rates, _groups_that_read(optimizer), strict=True):
         rate.fill_(group["lr"])
 
 
 @contextmanager
 def rates_in_place(optimizer: Optimizer, rates: Sequence[Tensor]) -> Iterator[None]:
-    """These in place of the learning rates, for a while."""
-    groups = _reading(optimizer)
+    """Put these tensors in the place of the learning rates, for a while."""
+    groups = _groups_that_read(optimizer)
     before = [group["lr"] for group in groups]
     for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
@@ -76,12 +76,12 @@ def rates_in_place(optimizer: Optimizer, rates: Sequence[Tensor]) -> Iterator[No
             group["lr"] = number
 
 
-def _reading(optimizer: Optimizer) -> list[dict[str, Any]]:
+def _groups_that_read(optimizer: Optimizer) -> list[dict[str, Any]]:
     return [group for group in optimizer.param_groups if _reads_rate(group)]
 
 
 def _reads_rate(group: Mapping[str, Any]) -> bool:
-    """Whether the kernels of a group can read its learning rate, a number now, from the device."""
-    # one parameter after the other, some optimisers ask for the number even so
+    """Whether the kernels of a group can read its learning rate, which is a number now, from the device."""
+    # with foreach=False some optimisers need the number even so
     from_device = group.get("fused") or (group.get("capturable") and group.get("foreach") is not False)
     return bool(from_device and group["params"]) and isinstance(group["lr"], (int, float))

@@ -16,6 +16,7 @@ from distillkit.engine.data.seeds import own_randomness
 from distillkit.engine.data.sources import Source
 from distillkit.engine.forward.precision import Precision, PrecisionName, resolve_precision
 from distillkit.engine.loop.evaluator import Evaluator
+from distillkit.engine.teacher.policy import CachePolicy
 from distillkit.errors import ConfigurationError
 from distillkit.metrics import CalibrationBin, Evaluation, calibration_bins, evaluate_logits
 from distillkit.workbench.compare.inspection import EXAMPLES, describe_model
@@ -181,7 +182,7 @@ def _size(model: nn.Module, inputs: Any, who: str) -> Size:
 
 
 def _answers(teacher: nn.Module, student: nn.Module, source: Source, precision: Precision) -> Answers:
-    logits, said, labels = Evaluator(source, teacher, precision, "off").answers(student)
+    logits, said, labels = Evaluator(source, teacher, precision, CachePolicy("off")).answers(student)
     teacher_logits = cast("Tensor", said)  # a teacher was given
     wrong = [(one.argmax(dim=-1) != labels).cpu().numpy() for one in (teacher_logits, logits)]
     return Answers(

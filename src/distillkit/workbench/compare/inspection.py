@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from distillkit.engine.forward.modes import is_compiled, mode
+from distillkit.engine.forward.modes import mode
+from distillkit.engine.torch_internals import is_compiled
 from distillkit.errors import ConfigurationError
 from distillkit.outputs import call, logits_of
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distillkit.engine.forward.modes import is_compiled, mode
+from distillkit.engine.forward.modes import mode
+from distillkit.engine.torch_internals import is_compiled
 from distillkit.errors import ConfigurationError
 from distillkit.workbench.export.answering import ONE_INPUT, Answering
 from distillkit.workbench.export.checking import asked, largest_difference, told

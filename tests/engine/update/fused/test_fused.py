@@ -131,7 +131,7 @@ def test_a_student_that_uses_its_weights_itself_is_left_alone(net, data, traced,
     with caplog.at_level(logging.INFO, logger="distillkit"):
         distiller(net, student=_ReadsItsWeights(net(2))).fit(data, epochs=1, batch_size=8)
     assert not traced
-    assert "uses weights in other ways" in caplog.text
+    assert "uses the weights of layers in ways of its own" in caplog.text
 
 
 def test_hooks_on_weights_are_called(net, data, traced):

@@ -1,4 +1,4 @@
-"""Functions compiled once a process for each kind of arguments, where the machine can compile."""
+"""Functions that are compiled once a process for each kind of arguments, where the machine can compile."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 import torch
 
-from distillkit.engine.forward.compiling import compiler_errors, reason_of
+from distillkit.engine.forward.compiling import reason_of
+from distillkit.engine.torch_internals import compiler_errors
 
 logger = logging.getLogger("distillkit")
 
 
 class Compiler:
-    """Remembers what it has compiled, and that it cannot.
+    """Compiles functions and remembers them, and whether compiling works.
 
     Attributes:
-        works: Whether nothing has failed so far.
+        works: Whether no compilation has failed so far.
     """
 
     def __init__(self) -> None:
@@ -26,14 +27,14 @@ class Compiler:
         self.works = True
 
     def once(self, function: Callable[..., Any], key: Hashable) -> Callable[..., Any]:
-        """The function, compiled when it is first called.
+        """Return the function, compiled at its first call.
 
         Args:
-            function: Of tensors, which it may change in place.
+            function: A function of tensors, which it may change in place.
             key: Equal for functions that do the same to tensors of the same shapes.
         """
         if key not in self._compiled:
-            # torch counts compilations by code object and gives up after some, so each has one of its own
+            # torch counts compilations by code object and gives up after some, so each gets its own
             own = types.FunctionType(
                 function.__code__.replace(),
                 function.__globals__,
@@ -45,10 +46,10 @@ class Compiler:
         return self._compiled[key]
 
     def tries(self, run: Callable[[], object]) -> bool:
-        """Call something for its compiling; `False`, with one warning a process, where that fails."""
+        """Call a function that compiles; return whether it worked. One warning a process where it failed."""
         if not self.works:
             return False
-        # a RuntimeError is torch.compile's own, as on a Python that it does not know
+        # torch.compile itself raises a RuntimeError, as on a Python that it does not support
         failures: tuple[type[Exception], ...] = (RuntimeError, *compiler_errors())
         try:
             run()

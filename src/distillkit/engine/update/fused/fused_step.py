@@ -1,4 +1,4 @@
-"""The pass itself: gradients in bfloat16 into new weights, and these into new bfloat16 copies."""
+"""The fused step: from bfloat16 gradients to new weights and new bfloat16 copies in one pass."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from distillkit.engine.torch_internals import step_has_hooks
 from distillkit.engine.update.fused.compiler import compiler
 from distillkit.engine.update.fused.optimizer_rules import rule_of
 
 
 class _Group:
-    """A group of an optimiser: its weights, what is remembered of them, and their bfloat16 copies, if any."""
+    """A parameter group of an optimiser: its weights, their state, and their bfloat16 copies, if any."""
 
     def __init__(
         self,
@@ -38,15 +39,15 @@ class _Group:
         ]
         self._counts = [state["step"] for state in states if "step" in state]
         self._step = int(self._counts[0]) if self._counts else 0
-        self._now: list[float] = []
+        self._last_numbers: list[float] = []
         names = list(rule.numbers(settings, 1))
         self._numbers = torch.zeros(len(names))
         self._named = dict(zip(names, self._numbers.unbind(), strict=True))
         kinds = tuple(leaf.dtype for leaf in self._leaves)
-        self._run = compiler.once(_pass(rule.apply), (rule.key, norms, _shapes(self._leaves), kinds))
+        self._run = compiler.once(_update_by(rule.apply), (rule.key, norms, _shapes(self._leaves), kinds))
 
     def compile(self, scale: Tensor | None) -> None:
-        """Run on copies of everything, for the compiling."""
+        """Run once on copies of all tensors, so that it is compiled."""
         self._run(
             [weight.clone() for weight in self._weights],
             [torch.zeros_like(leaf) for leaf in self._leaves],
@@ -57,14 +58,14 @@ class _Group:
         )
 
     def step(self, scale: Tensor | None) -> None:
-        """One step of the group."""
+        """Make one step of the group."""
         self._step += 1
         for count in self._counts:
             count.add_(1)
-        now = list(self._rule.numbers(self._settings, self._step).values())
-        if now != self._now:
-            self._numbers.copy_(torch.tensor(now))
-            self._now = now
+        numbers = list(self._rule.numbers(self._settings, self._step).values())
+        if numbers != self._last_numbers:
+            self._numbers.copy_(torch.tensor(numbers))
+            self._last_numbers = numbers
         gradients = [leaf.grad for leaf in self._leaves]
         self._run(self._weights, gradients, self._states, self._copies, scale, self._named)
 
@@ -72,13 +73,14 @@ class _Group:
 class FusedStep:
     """Steps an optimiser's parameters from the gradients of their bfloat16 copies, and renews the copies.
 
-    The optimiser's own settings and state are used and kept up to date, so it can step by itself at any time.
+    It uses the optimiser's own settings and state and keeps them up to date, so the optimiser can step by
+    itself at any time.
 
     Args:
-        optimizer: One that `has_rules`, and has stepped before.
-        leaves: For each trained parameter what gets its gradient: a bfloat16 copy, or itself.
-        clip_norms: Largest global norm of the gradients, a number, or `[students]` where all parameters are
-            those of several students, stacked; `None` leaves gradients alone.
+        optimizer: An optimiser that `has_rules`, and has stepped before.
+        leaves: The tensor that gets the gradient of each trained parameter: a bfloat16 copy, or itself.
+        clip_norms: Largest global norm of the gradients, a number, or `[students]` for the stacked parameters
+            of several students; `None` clips nothing.
     """
 
     def __init__(
@@ -91,18 +93,18 @@ class FusedStep:
 
     @torch.no_grad()
     def compile(self) -> None:
-        """Run on copies of everything, for the compiling."""
+        """Run once on copies of all tensors, so that it is compiled."""
         scale = self._scale_for([torch.zeros_like(leaf) for leaf in self._leaves])
         for group in self._groups:
             group.compile(scale)
 
     def ready(self) -> bool:
-        """Whether every leaf has a gradient; the pass is for all of them."""
+        """Whether every leaf has a gradient, which the fused step needs."""
         return all(leaf.grad is not None for leaf in self._leaves)
 
     @torch.no_grad()
     def step(self) -> None:
-        """One step; the gradients are forgotten."""
+        """Make one step, and drop the gradients."""
         scale = self._scale_for([leaf.grad for leaf in self._leaves])
         for group in self._groups:
             group.step(scale)
@@ -114,10 +116,8 @@ class FusedStep:
 
 
 def has_rules(optimizer: Optimizer) -> bool:
-    """Whether there is a rule for each group, no hook on the steps, and one count of steps for a group."""
-    # names of torch's own: nothing else tells
-    hooked = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
-    return not hooked and all(
+    """Whether each group has a rule and one count of steps, and no hooks run at the optimiser's steps."""
+    return not step_has_hooks(optimizer) and all(
         rule_of(optimizer, group) is not None and len(_counts(optimizer, group)) <= 1
         for group in optimizer.param_groups
     )
@@ -129,17 +129,17 @@ def _counts(optimizer: Optimizer, group: Mapping[str, Any]) -> set[float]:
 
 
 def _scale_of(*, stacked: bool) -> Callable[[Sequence[Tensor], Tensor], Tensor]:
-    """Return the factor of the gradients, as torch's own clipping has it: a number, or one a student."""
+    """Return the function that gives the factor of clipping, as torch's own: a number, or one a student."""
 
     def scale_of(gradients: Sequence[Tensor], clip_norms: Tensor) -> Tensor:
-        each = [gradient.float().square() for gradient in gradients]
-        squares = torch.stack([one.flatten(1).sum(1) if stacked else one.sum() for one in each])
-        return (clip_norms / (squares.sum(0).sqrt() + 1e-6)).clamp(max=1.0)
+        squares = [gradient.float().square() for gradient in gradients]
+        sums = torch.stack([one.flatten(1).sum(1) if stacked else one.sum() for one in squares])
+        return (clip_norms / (sums.sum(0).sqrt() + 1e-6)).clamp(max=1.0)
 
     return scale_of
 
 
-def _pass(rule: Callable[..., None]) -> Callable[..., None]:
+def _update_by(rule: Callable[..., None]) -> Callable[..., None]:
     def run(
         weights: Sequence[Tensor],
         gradients: Sequence[Tensor],

@@ -1,4 +1,4 @@
-"""The formulas of torch's optimisers for one parameter, which a compiler can fuse."""
+"""The formulas of torch's optimisers for one parameter, in a form that a compiler can fuse."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Numbers = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one group of an optimiser steps.
+    """The step of one parameter group of an optimiser.
 
     Attributes:
-        states: Names of what the optimiser remembers of each parameter and the rule changes.
-        numbers: What a step is made with, from the group's settings and the number of the step, from 1.
+        states: Names of the optimiser's state of each parameter that the rule changes.
+        numbers: Gives the numbers of a step, by the group's settings and the number of the step, from 1.
         apply: Changes a weight and its states in place: `apply(weight, gradient, states, numbers)`.
     """
 
@@ -37,7 +37,7 @@ class Rule:
 
 
 def rule_of(optimizer: Optimizer, group: Mapping[str, Any]) -> Rule | None:
-    """The rule of a group; `None` for an optimiser, or an option, that has none here."""
+    """Return the rule of a group; `None` for an optimiser or an option without one."""
     if group.get("differentiable") or group.get("amsgrad"):
         return None
     if type(optimizer) is torch.optim.SGD:

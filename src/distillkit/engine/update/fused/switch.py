@@ -1,4 +1,4 @@
-"""Taking over from the optimiser: where that is sound and pays, and how a step is made then."""
+"""The switch from the optimiser's own steps to fused steps, where they give the same and pay."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from distillkit.engine.forward.compiling import CompileMode
+from distillkit.engine.forward.compiling import Compiling
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.forward.precision import Precision
+from distillkit.engine.torch_internals import gradient_has_hooks
 from distillkit.engine.update.fused.bf16_weights import Bf16Weights
 from distillkit.engine.update.fused.compiler import compiler
 from distillkit.engine.update.fused.fused_step import FusedStep, has_rules
@@ -22,22 +23,22 @@ from distillkit.outputs import call, logits_of
 logger = logging.getLogger("distillkit")
 
 _NUMBERS_THAT_PAY = 10_000_000_000
-"""Weights times steps: compiling takes 2 to 10 s, once for all students of a shape, and a pass saves a CPU
-with AVX-512 0.1 to 0.6 ns a weight."""
+"""Weights times steps: compiling takes 2 to 10 s, once for all students of a shape, and a fused step saves
+0.1 to 0.6 ns a weight on a CPU with AVX-512."""
 
 
-def fused_step_pays(compile_mode: CompileMode, precision: Precision, weights: int, steps: int) -> bool:
-    """Whether updates in bfloat16 on a CPU should be made by `FusedStep`.
+def fused_step_pays(compiling: Compiling, precision: Precision, weights: int, steps: int) -> bool:
+    """Whether to make the updates by `FusedStep`, in bfloat16 on a CPU.
 
     Args:
-        compile_mode: `auto` looks at the work ahead; the pass is compiled.
-        precision: The pass saves the casts between bfloat16 and float32; elsewhere there are none.
-        weights: Numbers that are trained.
+        compiling: Whether the step may be compiled; `auto` depends on the work ahead.
+        precision: A fused step saves the casts between bfloat16 and float32; other precisions have none.
+        weights: Number of trained weights.
         steps: Steps ahead.
     """
     if precision.name != "bf16" or precision.device.type != "cpu" or not compiler.works:
         return False
-    pays = compile_mode == "on" or (compile_mode == "auto" and weights * steps >= _NUMBERS_THAT_PAY)
+    pays = compiling.wanted(pays=weights * steps >= _NUMBERS_THAT_PAY)
     logger.info(
         "Updates in bf16 are %s: %d weights, %d steps ahead",
         "made in one compiled pass" if pays else "not compiled",
@@ -51,10 +52,10 @@ class FusedStepping:
     """Steps by a compiled pass, from gradients of bfloat16 copies."""
 
     def __init__(self, copies: Bf16Weights, fused: FusedStep, plain: PlainStepping) -> None:
-        self._copies, self._pass, self._plain = copies, fused, plain
+        self._copies, self._fused, self._plain = copies, fused, plain
 
     def begin(self) -> None:
-        """Do nothing: the pass before has left no gradients."""
+        """Do nothing: the last step has left no gradients."""
 
     def weights_in_place(self) -> AbstractContextManager[object]:
         """Put the copies in the place of the weights."""
@@ -65,9 +66,9 @@ class FusedStepping:
         total.backward()
 
     def step(self) -> None:
-        """The pass; the optimiser's own step where a weight has no gradient, and is left alone."""
-        if self._pass.ready():
-            self._pass.step()
+        """Make a fused step, or the optimiser's own, which skips a weight that has no gradient."""
+        if self._fused.ready():
+            self._fused.step()
             return
         self._copies.give_gradients()
         self._plain.step()
@@ -76,11 +77,11 @@ class FusedStepping:
 
 
 class SwitchToFused:
-    """Tries, after an update by the optimiser, whether the next can be made by the pass.
+    """Tries, after an update by the optimiser, whether the next updates can be made by fused steps.
 
     Args:
-        student: Whose weights are trained.
-        optimizer: Has stepped before it is tried.
+        student: The module that is trained.
+        optimizer: Has made a step before the switch is tried.
         precision: bfloat16 on a CPU.
         clip_norm: Largest global norm of the gradients.
         plain: Makes the updates in between.
@@ -100,10 +101,10 @@ class SwitchToFused:
         self._tried: dict[tuple[int, ...], bool] = {}
 
     def __call__(self, inputs: Any) -> FusedStepping | None:
-        """The stepping that takes over; `None` where it would not do the same, and the log says so.
+        """Return the fused stepping; `None`, with a line in the log, where it would not give the same.
 
         Args:
-            inputs: Of the last batch.
+            inputs: The inputs of the last batch.
         """
         if not has_rules(self._optimizer) or not _plain_parameters(self._student):
             return None
@@ -118,18 +119,18 @@ class SwitchToFused:
         return FusedStepping(copies, fused, self._plain) if compiler.tries(fused.compile) else None
 
     def _does_the_same(self, copies: Bf16Weights, inputs: Any) -> bool:
-        """Whether outputs and gradients are the same to the bit with the copies; as in evaluation."""
+        """Whether outputs and gradients in evaluation mode are the same to the bit with the copies."""
         with torch.random.fork_rng(devices=[]), mode(self._student, training=False):
             outputs, gradients = self._run(inputs, list(copies.leaves))
             with copies.in_place():
                 again, of_copies = self._run(inputs, list(copies.leaves.values()))
         same = torch.equal(outputs, again) and all(
-            one is not None and other is not None and torch.equal(one, other.to(one.dtype))
-            for one, other in zip(gradients, of_copies, strict=True)
+            own is not None and of_copy is not None and torch.equal(own, of_copy.to(own.dtype))
+            for own, of_copy in zip(gradients, of_copies, strict=True)
         )
         if not same:
             logger.info(
-                "Updates are not compiled: the student uses weights in other ways than its layers do."
+                "Updates are not compiled: the student uses the weights of layers in ways of its own."
             )
         return same
 
@@ -140,13 +141,9 @@ class SwitchToFused:
 
 
 def _plain_parameters(student: nn.Module) -> bool:
-    """Whether nothing hangs on gradients, and all that is trained is in float32 and lies in one piece."""
-    # names of torch's own; a tensor without hooks has None there
+    """Whether all trained parameters are contiguous float32 without hooks."""
     return all(
-        parameter.dtype == torch.float32
-        and parameter.is_contiguous()
-        and not parameter._backward_hooks
-        and not parameter._post_accumulate_grad_hooks
+        parameter.dtype == torch.float32 and parameter.is_contiguous() and not gradient_has_hooks(parameter)
         for parameter in student.parameters()
         if parameter.requires_grad
     )

@@ -1,4 +1,4 @@
-"""Metrics of a student: errors, calibration, and how far it agrees and errs with its teacher."""
+"""Metrics of a student: errors, calibration, and agreement and shared errors with its teacher."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Evaluation:
 
     Attributes:
         cases: Number of cases.
-        test_errors: Cases whose predicted class is wrong.
-        errors_by_class: Wrong cases of each true class.
-        never_predicted: Classes predicted for no case at all.
+        test_errors: Number of cases whose predicted class is wrong.
+        errors_by_class: Number of wrong cases of each true class.
+        never_predicted: Classes that are predicted for no case.
         nll: Mean negative log-likelihood of the labels, in nats.
         ece: Expected calibration error, in [0, 1].
         teacher_agreement: Share of cases on which student and teacher predict the same class; `None` without
             a teacher.
         teacher_kl: Mean KL(teacher ‖ student) at T = 1, in nats; `None` without a teacher.
-        teacher_errors: Cases whose class the teacher predicts wrongly; `None` without a teacher.
-        shared_errors: Cases that both predict wrongly, whether or not as the same class; `None` without a
+        teacher_errors: Number of cases that the teacher predicts wrongly; `None` without a teacher.
+        shared_errors: Number of cases that both predict wrongly, as the same class or not; `None` without a
             teacher.
         predictions: Predicted class of each case, `[cases]`, int64, on the CPU.
     """
@@ -45,7 +45,7 @@ class Evaluation:
     predictions: Tensor
 
     def numbers(self) -> dict[str, Any]:
-        """All but the cases and the predictions, by name."""
+        """Return all metrics by name, without `cases` and `predictions`."""
         names = (
             "test_errors", "errors_by_class", "never_predicted", "nll", "ece", "teacher_agreement",
             "teacher_kl", "teacher_errors", "shared_errors",
@@ -54,7 +54,7 @@ class Evaluation:
 
 
 def evaluate_logits(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) -> Evaluation:
-    """All metrics at once.
+    """Return all metrics of a model's logits.
 
     Args:
         logits: `[cases, classes]`.
@@ -77,7 +77,7 @@ def evaluate_logits(logits: Tensor, labels: Tensor, teacher_logits: Tensor | Non
 
 
 def test_errors(logits: Tensor, labels: Tensor) -> int:
-    """Number of cases whose predicted class is wrong.
+    """Return the number of cases whose predicted class is wrong.
 
     Example:
         >>> test_errors(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([1, 1]))
@@ -86,12 +86,12 @@ def test_errors(logits: Tensor, labels: Tensor) -> int:
     return int((logits.argmax(dim=-1) != labels).sum())
 
 
-# pytest collects functions by this prefix; the field's name for the metric stays.
+# pytest collects functions by this prefix
 test_errors.__test__ = False  # type: ignore[attr-defined]
 
 
 def errors_by_class(logits: Tensor, labels: Tensor) -> tuple[int, ...]:
-    """Number of wrong cases of each true class, one entry a class.
+    """Return the number of wrong cases of each true class, one entry a class.
 
     Example:
         >>> errors_by_class(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([1, 1]))
@@ -102,7 +102,7 @@ def errors_by_class(logits: Tensor, labels: Tensor) -> tuple[int, ...]:
 
 
 def never_predicted(logits: Tensor) -> tuple[int, ...]:
-    """Classes that are predicted for no case: dead outputs show here.
+    """Return the classes that are predicted for no case, as those of dead outputs.
 
     Example:
         >>> never_predicted(torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.0]]))
@@ -113,7 +113,7 @@ def never_predicted(logits: Tensor) -> tuple[int, ...]:
 
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
-    """Mean of −log p(label), in nats.
+    """Return the mean of −log p(label), in nats.
 
     Example:
         >>> round(negative_log_likelihood(torch.zeros(1, 10), torch.tensor([3])), 4)
@@ -123,7 +123,7 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """Mean distance of confidence from accuracy over bins of equal width, weighted by the cases in them.
+    """Return the mean distance of confidence from accuracy over bins of equal width, weighted by cases.
 
     Args:
         logits: `[cases, classes]`.
@@ -131,7 +131,7 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -
         bins: Number of bins of (0, 1], ≥ 1.
 
     Returns:
-        In [0, 1]; 0 is perfectly calibrated.
+        A number in [0, 1]; 0 is perfectly calibrated.
 
     Example:
         >>> confident_and_wrong = torch.tensor([[100.0, 0.0]])
@@ -152,9 +152,9 @@ class CalibrationBin:
     """The cases whose confidence lies in one range.
 
     Attributes:
-        cases: How many, at least 1.
+        cases: Number of cases, at least 1.
         confidence: Mean probability of the predicted class, in (0, 1].
-        accuracy: Share whose class is predicted rightly, in [0, 1].
+        accuracy: Share of cases whose predicted class is right, in [0, 1].
     """
 
     cases: int
@@ -163,7 +163,7 @@ class CalibrationBin:
 
 
 def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> tuple[CalibrationBin, ...]:
-    """Return the bins that `expected_calibration_error` is the mean over, for a reliability diagram.
+    """Return the bins of `expected_calibration_error`, for a reliability diagram.
 
     Args:
         logits: `[cases, classes]`.
@@ -198,7 +198,7 @@ def _binned(logits: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor, 
 
 
 def teacher_agreement(student_logits: Tensor, teacher_logits: Tensor) -> float:
-    """Share of cases on which both predict the same class, in [0, 1].
+    """Return the share of cases on which both predict the same class, in [0, 1].
 
     Example:
         >>> teacher_agreement(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([[5.0, 0.0], [1.0, 0.0]]))
@@ -208,7 +208,7 @@ def teacher_agreement(student_logits: Tensor, teacher_logits: Tensor) -> float:
 
 
 def teacher_kl(student_logits: Tensor, teacher_logits: Tensor) -> float:
-    """Mean KL(teacher ‖ student) of the probabilities at T = 1, in nats.
+    """Return the mean KL(teacher ‖ student) of the probabilities at T = 1, in nats.
 
     Example:
         >>> teacher_kl(torch.tensor([[2.0, 1.0]]), torch.tensor([[2.0, 1.0]]))
@@ -219,9 +219,9 @@ def teacher_kl(student_logits: Tensor, teacher_logits: Tensor) -> float:
 
 
 def shared_errors(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> int:
-    """Number of cases that both predict wrongly, whether or not as the same class.
+    """Return the number of cases that both predict wrongly, as the same class or not.
 
-    The student's other errors are its own; the teacher's others are those that it did not take over.
+    The student's other errors are its own; the teacher's other errors are those that it did not learn.
 
     Example:
         >>> student, teacher = torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([[5.0, 0.0], [1.0, 0.0]])

@@ -55,6 +55,6 @@ def logits_of(output: Any, who: str = "The model") -> Tensor:
     if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
         return output[0]
     raise ConfigurationError(
-        f"{who} returned {type(output).__name__}, in which there are no logits: return a tensor, a tuple "
+        f"{who} returned {type(output).__name__}, which holds no logits: return a tensor, a tuple "
         "that begins with one, or an object with `.logits`."
     )

@@ -253,7 +253,7 @@ def test_no_such_cache_is_refused(net):
 
 
 def test_other_inputs_of_the_teacher_are_other_answers(net, data):
-    """The student's inputs are the same; an answer to the teacher's own inputs is found again for these alone."""
+    """The student's inputs are the same; kept outputs are for the same inputs of the teacher alone."""
     cache, teacher = TeacherCache(), net(1)
     settings = {"teacher": teacher, "loss": losses.SoftTargets(temperature=2), "precision": "fp32"}
     found = []

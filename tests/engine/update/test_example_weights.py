@@ -302,7 +302,7 @@ def test_a_callable_is_held_to_be_a_mean(net, weighted):
     def each(*, student, teacher, labels):
         return torch.nn.functional.cross_entropy(student.logits, labels, reduction="none")
 
-    with pytest.raises(ConfigurationError, match="the mean of those of its examples, and total is not"):
+    with pytest.raises(ConfigurationError, match="the mean over the examples of a batch, and total is not"):
         trained(net, weighted, loss=total)
     with pytest.raises(ConfigurationError, match="A loss must return a scalar tensor, got a tensor"):
         trained(net, weighted, loss=each)
@@ -323,7 +323,7 @@ def test_a_loss_that_cannot_be_mapped_is_asked_in_turn(net, weighted, caplog):
     """With the same numbers, and the log says why it is slow."""
     with caplog.at_level(logging.INFO, logger="distillkit"):
         found, _ = trained(net, weighted, loss=Unmapped())
-    assert "The loss is asked example by example, which is slow" in caplog.text
+    assert "The loss is computed example by example, which is slow" in caplog.text
     expected, _ = trained(net, weighted, loss=losses.HardLabels())
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
 
@@ -337,7 +337,7 @@ def test_a_loss_that_is_mapped_wrongly_is_found_out(net, weighted, caplog):
 
     with caplog.at_level(logging.INFO, logger="distillkit"):
         found, _ = trained(net, weighted, loss=moody)
-    assert "which is slow: mapped over, it gives other numbers" in caplog.text
+    assert "which is slow: by vmap it gives other numbers" in caplog.text
     expected, _ = trained(net, weighted, loss=losses.HardLabels())
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
 

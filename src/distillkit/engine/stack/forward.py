@@ -17,6 +17,7 @@ from distillkit.engine.forward.compiling import reason_of
 from distillkit.engine.forward.modes import mode
 from distillkit.engine.stack.architecture import fingerprint
 from distillkit.engine.stack.layers import Generators, Layer, each_students, layers_of, run_layers
+from distillkit.engine.stack.weights import stacked_copies
 from distillkit.engine.trees import map_tensors
 from distillkit.outputs import call, logits_of
 
@@ -106,7 +107,7 @@ def _warnings_as_errors() -> Iterator[None]:
 
 
 def _same_outputs_and_gradients(forward: Forward, students: Sequence[nn.Module], inputs: Inputs) -> bool:
-    weights = _stacked(students)
+    weights = stacked_copies(students)
     trainable = {name: tensor for name, tensor in weights.items() if tensor.requires_grad}
     one_group = map_tensors(lambda part: part.unsqueeze(0), inputs)
     together = forward(weights, one_group, len(students), None)
@@ -129,7 +130,7 @@ def _same_outputs_and_gradients(forward: Forward, students: Sequence[nn.Module],
 def _changes_more_than_weights(students: Sequence[nn.Module], inputs: Inputs) -> bool:
     spy = _Spy(copy.deepcopy(students[0]).train())
     before = fingerprint(spy.student)
-    weights = {f"student.{name}": tensor.detach() for name, tensor in _stacked(students).items()}
+    weights = {f"student.{name}": tensor.detach() for name, tensor in stacked_copies(students).items()}
     run = vmap(partial(_logits_of_one, spy), in_dims=(0, None), randomness="different")
     run(weights, inputs)
     return spy.reassigned or fingerprint(spy.student) != before
@@ -147,15 +148,6 @@ class _Spy(nn.Module):
         result = self.student(*inputs, **named)
         self.reassigned = before != [id(buffer) for buffer in self.student.buffers()]
         return result
-
-
-def _stacked(students: Sequence[nn.Module]) -> dict[str, Tensor]:
-    """Return stacked copies of the students' weights."""
-    named = [{**dict(one.named_parameters()), **dict(one.named_buffers())} for one in students]
-    return {
-        name: torch.stack([one[name].detach() for one in named]).requires_grad_(tensor.requires_grad)
-        for name, tensor in named[0].items()
-    }
 
 
 def _close(stacked: Tensor, alone: Tensor) -> bool:

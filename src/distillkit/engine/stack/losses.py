@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,24 +26,25 @@ def signature(loss: LossFn) -> Hashable:
 
 def numbers_of(loss: Any) -> list[float]:
     """Return the numbers of a loss and of the losses in it, in one order for all losses of a signature."""
-    return list(_numbers(loss))
+    numbers: list[float] = []
+
+    def note(number: float) -> float:
+        numbers.append(number)
+        return number
+
+    _map_numbers(note, loss)
+    return numbers
 
 
 def with_numbers(loss: Any, numbers: Iterator[Any]) -> Any:
     """Return a copy of `loss` with other numbers or tensors, in the order of `numbers_of`, unchecked."""
-    if isinstance(loss, float):
+
+    def exchange(number: float) -> Any:
         # 0 stays 0, since losses check whether a weight is 0
-        number = next(numbers)
-        return number if loss != 0 else loss
-    if isinstance(loss, Policy):
-        return loss.model_copy(
-            update={name: with_numbers(getattr(loss, name), numbers) for name in type(loss).model_fields}
-        )
-    if isinstance(loss, Mapping):
-        return {name: with_numbers(value, numbers) for name, value in loss.items()}
-    if isinstance(loss, (tuple, list)):
-        return type(loss)(with_numbers(value, numbers) for value in loss)
-    return loss
+        other = next(numbers)
+        return number if number == 0 else other
+
+    return _map_numbers(exchange, loss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,7 @@ class MembersLoss:
     def __init__(self, members: Members) -> None:
         self._losses = members.losses
         rows = [numbers_of(loss) for loss in members.losses]
+        self._numbers_of_first = rows[0]
         self._numbers = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), -1)
         differ = (self._numbers != self._numbers[0]).any(dim=0).tolist()
         self._differ = [number for number, differs in enumerate(differ) if differs]
@@ -103,7 +105,7 @@ class MembersLoss:
         def one(row: Tensor, student: Tensor, teacher: Tensor | None, labels: Tensor | None) -> Contributions:
             loss = self._losses[0]
             if self._differ:
-                numbers: list[Any] = numbers_of(loss)
+                numbers: list[Any] = list(self._numbers_of_first)
                 for place in self._differ:
                     numbers[place] = row[place]
                 loss = with_numbers(loss, iter(numbers))
@@ -157,15 +159,15 @@ def _signature(value: Any) -> Hashable:
     return type(value), value if isinstance(value, Hashable) else id(value)
 
 
-def _numbers(value: Any) -> Iterator[float]:
+def _map_numbers(function: Callable[[float], Any], value: Any) -> Any:
+    """Return a copy of a loss or a setting with the result of a function in the place of each number."""
     if isinstance(value, float):
-        yield value
-    elif isinstance(value, Policy):
-        for name in type(value).model_fields:
-            yield from _numbers(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _numbers(part)
-    elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from _numbers(part)
+        return function(value)
+    if isinstance(value, Policy):
+        fields = {name: _map_numbers(function, getattr(value, name)) for name in type(value).model_fields}
+        return value.model_copy(update=fields)
+    if isinstance(value, Mapping):
+        return {name: _map_numbers(function, part) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(_map_numbers(function, part) for part in value)
+    return value

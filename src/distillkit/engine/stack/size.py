@@ -14,6 +14,7 @@ from distillkit.engine.data.sources import ResidentSource
 from distillkit.engine.loop.preparation import Run
 from distillkit.engine.stack.batches import first_seen, learner_of, shared
 from distillkit.engine.stack.forward import Forward
+from distillkit.engine.stack.weights import stacked_copies
 from distillkit.engine.trees import map_tensors
 
 _COPIES = 4
@@ -70,17 +71,7 @@ def _one_student(run: Run, forward: Forward, inputs: Any) -> tuple[int, float]:
 def _seconds(runs: Sequence[Run], forward: Forward, inputs: Any, rounds: int = _ROUNDS) -> float:
     """Return the least time of a few passes; the students do not change."""
     first = runs[0].training
-    named = [
-        {
-            **dict(run.training.student.named_parameters()),
-            **dict(run.training.student.named_buffers()),
-        }
-        for run in runs
-    ]
-    weights: dict[str, Tensor] = {}
-    for name, tensor in named[0].items():
-        stacked = torch.stack([one[name].detach() for one in named])
-        weights[name] = stacked.requires_grad_() if tensor.requires_grad else stacked
+    weights = stacked_copies([run.training.student for run in runs])
     trainable = [tensor for tensor in weights.values() if tensor.requires_grad]
     generators = [torch.Generator().manual_seed(0) for _ in runs]
     times = []

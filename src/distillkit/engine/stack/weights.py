@@ -23,8 +23,8 @@ class StackedWeights:
         self._views: list[tuple[Tensor, Tensor]] = []
         self.trainable: dict[str, Tensor] = {}
         self.fixed: dict[str, Tensor] = {}
-        for name, tensor in _tensors(students[0]).items():
-            own = [_tensors(student)[name] for student in students]
+        for name, tensor in named_tensors(students[0]).items():
+            own = [named_tensors(student)[name] for student in students]
             stacked = torch.stack([one.detach() for one in own])
             (self.trainable if tensor.requires_grad else self.fixed)[name] = stacked
             for place, one in enumerate(own):
@@ -54,5 +54,15 @@ class StackedWeights:
             own.data = own.detach().clone()
 
 
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module by name."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def stacked_copies(students: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """Return stacked copies of the students' parameters and buffers, as leaves."""
+    named = [named_tensors(student) for student in students]
+    return {
+        name: torch.stack([one[name].detach() for one in named]).requires_grad_(tensor.requires_grad)
+        for name, tensor in named[0].items()
+    }

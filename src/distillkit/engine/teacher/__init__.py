@@ -1,1 +1,1 @@
-"""The teacher's answers, live or kept."""
+"""The teacher's outputs, live or kept."""

@@ -1,4 +1,4 @@
-"""Losses of batches whose examples have weights."""
+"""The loss of a batch whose examples have weights."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class WeightedExamples:
         labels: Tensor | None,
         weights: Tensor,
     ) -> dict[str, Tensor]:
-        """Contributions by name, scalars; 0 where all weights of the batch are.
+        """Return the contributions by name, scalars; 0 where all weights of the batch are 0.
 
         Raises:
-            ConfigurationError: On the first batch: the loss relates examples, a layer that it looks at has no
-            row for each, or the weights are none.
+            ConfigurationError: On the first batch: the loss relates examples, a layer that it uses has no row
+                for each, or the weights are negative, not finite or not one an example.
         """
         batch = _Examples(loss, student, teacher, labels)
         if self._mapped is None:
@@ -62,7 +62,7 @@ class WeightedExamples:
 
 
 class _Examples:
-    """A batch, of which the loss sees one example at a time."""
+    """A batch whose examples go to the loss one by one, each as a batch of one."""
 
     def __init__(
         self, loss: LossFn, student: Outputs, teacher: Outputs | None, labels: Tensor | None
@@ -77,39 +77,38 @@ class _Examples:
         )
 
     def all_at_once(self) -> Each:
-        """The contributions of each, mapped over."""
+        """Return the contributions of each example, by `vmap`."""
         in_dims = tuple(None if part is None else 0 for part in self._parts)
-        found: Each = vmap(self._of_one, in_dims=in_dims)(*self._parts)
-        return found
+        each: Each = vmap(self._of_one, in_dims=in_dims)(*self._parts)
+        return each
 
     def one_by_one(self) -> Each:
-        """The contributions of each, in a loop."""
+        """Return the contributions of each example, in a loop."""
         rows = zip(*(tensor.unbind() for tensor in tensors_in(self._parts)), strict=True)
         each = [self._of_one(*with_tensors(self._parts, iter(row))) for row in rows]
         return {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
     def can_be_mapped(self) -> bool:
-        """Whether `all_at_once` gives what the loss says.
+        """Whether the mean of `all_at_once` equals the loss of the batch.
 
         Raises:
-            ConfigurationError: The mean over the examples, one by one, is not what the loss says of them; or
-                what it says is no loss.
+            ConfigurationError: Even the mean of `one_by_one` does not equal it; or it is no loss.
         """
         student, teacher, labels = self._whole
         expected = contributions_of(self._loss, student=student, teacher=teacher, labels=labels)
         for value in expected.values():
             check_loss(value)
-        why = "mapped over, it gives other numbers"
+        why = "by vmap it gives other numbers"
         try:
             if _have_the_means(self.all_at_once(), expected):
                 return True
-        except Exception as error:  # a loss of a user's own may do anything that vmap cannot
+        except Exception as error:  # a user's loss may do anything that vmap cannot
             why = reason_of(error)
         if _have_the_means(self.one_by_one(), expected):
-            logger.info("The loss is asked example by example, which is slow: %s", why)
+            logger.info("The loss is computed example by example, which is slow: %s", why)
             return False
         raise ConfigurationError(
-            "Weights of the examples need a loss of a batch that is the mean of those of its examples, and "
+            "Weights of the examples need a loss that is the mean over the examples of a batch, and "
             f"{_named(self._loss)} is not: sum over classes and average over the batch, or leave the weights "
             "out."
         )
@@ -136,8 +135,8 @@ def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
 def _refuse_relations(loss: LossFn) -> None:
     if isinstance(loss, Loss) and loss.needs().whole_batch:
         raise ConfigurationError(
-            f"{type(loss).__name__}, or a term of it, relates the examples of a batch, so no example has a "
-            "loss of its own that a weight could go with: leave the weights out, or use losses of which "
+            f"{type(loss).__name__}, or a term of it, relates the examples of a batch, so no example has its "
+            "own loss to be weighted: leave the weights out, or use losses of which "
             "needs().whole_batch is False."
         )
 
@@ -148,7 +147,7 @@ def _refuse_other_rows(student: Outputs, teacher: Outputs | None) -> None:
             if one.shape[:1] != side.logits.shape[:1]:
                 raise ConfigurationError(
                     f"Weights of the examples need layers with a row for each, and {name!r} gives "
-                    f"{list(one.shape)} for {len(side.logits)} examples: look at another layer, or leave the "
+                    f"{list(one.shape)} for {len(side.logits)} examples: use another layer, or leave the "
                     "weights out."
                 )
 
@@ -157,13 +156,13 @@ def _named(loss: LossFn) -> str:
     return type(loss).__name__ if isinstance(loss, Loss) else getattr(loss, "__name__", repr(loss))
 
 
-def _outputs_of_one(said: tuple[Tensor, dict[str, Tensor]], adapters: nn.Module | None = None) -> Outputs:
-    logits, features = said
+def _outputs_of_one(side: tuple[Tensor, dict[str, Tensor]], adapters: nn.Module | None = None) -> Outputs:
+    logits, features = side
     return Outputs(logits.unsqueeze(0), {name: one.unsqueeze(0) for name, one in features.items()}, adapters)
 
 
 def _have_the_means(each: Each, expected: Each) -> bool:
-    # in bfloat16 a product of one row is rounded otherwise than that of many
+    # in bfloat16 a product of one row is rounded differently from that of many
     return each.keys() == expected.keys() and all(
         torch.allclose(each[name].mean(), expected[name], rtol=1e-2, atol=1e-5, equal_nan=True)
         for name in expected

@@ -216,7 +216,9 @@ def test_what_is_no_ensemble_is_refused() -> None:
         Ensemble([], average="logits")
     with pytest.raises(ConfigurationError, match="average must be 'probabilities' or 'logits', got 'median'"):
         Ensemble(members(), average="median")
-    with pytest.raises(ConfigurationError, match=r"^A member of the Ensemble returned str, which holds no logits"):
+    with pytest.raises(
+        ConfigurationError, match=r"^A member of the Ensemble returned str, which holds no logits"
+    ):
         Ensemble([Says(lambda inputs: "three")], average="logits")(INPUTS)
     with pytest.raises(ConfigurationError, match=r"members of an Ensemble must be modules, got function"):
         Ensemble([*members(), lambda inputs: inputs], average="logits")

@@ -78,13 +78,14 @@ class TransferSet(Policy):
         Inputs, labels and weights may change, also by what else is in the batch, as in a mixture of images.
 
         Args:
-            batch: Inputs `[batch, ...]`, or a mapping of them; labels and weights, if there are any; and
-                always the numbers of the examples in `indices`: all randomness comes from the fields, the
-                epoch and these.
+            batch: Inputs `[batch, ...]`, or a mapping of them; labels, weights and `teacher_inputs`, if there
+                are any; and always the numbers of the examples in `indices`: all randomness comes from the
+                fields, the epoch and these.
             epoch: Epoch, from 0.
 
         Returns:
-            The same examples in the same order: `dataclasses.replace(batch, inputs=...)`.
+            The same examples in the same order: `dataclasses.replace(batch, inputs=...)`. Where the teacher
+            has inputs of its own, these must change too if the inputs do.
         """
         return batch
 

@@ -107,11 +107,6 @@ class Workers:
         """Whether a task can begin."""
         return bool(self._idle)
 
-    @property
-    def any_busy(self) -> bool:
-        """Whether an event can come."""
-        return bool(self._busy)
-
     def begin(self, task: Any, name: Any) -> None:
         """Give a task to an idle worker; its events have this name."""
         worker = self._idle.pop(0)

@@ -70,7 +70,7 @@ def test_weights_at_positions_go_with_no_layer() -> None:
     inputs, labels = torch.randn(4, 3, 6), torch.full((4, 3), -100)
     labels[:, 0] = 1
     distiller = Distiller(teacher=by_position(1), student=by_position(2), loss=FitNet(layers={"0": "0"}))
-    with pytest.raises(ConfigurationError, match="have no row for each position"):
+    with pytest.raises(ConfigurationError, match="whose outputs have no row for each position"):
         distiller.step((inputs, labels, torch.ones(4)))
     with pytest.raises(ConfigurationError, match="got 3 for 4 examples"):
         Distiller(teacher=None, student=by_position(2), loss=HardLabels()).step(

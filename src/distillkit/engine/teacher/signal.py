@@ -119,9 +119,9 @@ def teacher_signal(
     rows = _all_rows(live, source, selected, transfer_set)
     if not _agree(rows, few.to(rows.logits.device), outputs):
         warnings.warn(
-            "The teacher gave other outputs when it ran again on the same examples, so they are not kept and "
-            "it runs live. Likely causes: dropout that is on in evaluation mode, or data that change from "
-            "read to read.",
+            "The teacher answered the same examples differently when it ran again, so its outputs are not "
+            "kept and it runs live. Likely causes: dropout that is on in evaluation mode, or data that change "
+            "from read to read.",
             stacklevel=3,
         )
         return live

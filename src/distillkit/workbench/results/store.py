@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from distillkit.errors import ConfigurationError
 from distillkit.workbench.results.atomic import MANIFEST_NAME, write_atomically, write_json
 from distillkit.workbench.results.lines import append_line, cut_torn_line, read_lines
-from distillkit.workbench.results.only_writer import only_writer
+from distillkit.workbench.results.only_writer import OwnFolder
 
 RESULTS = "results.jsonl"
 EXPERIMENTS = "experiments.jsonl"
@@ -35,7 +33,7 @@ def config_id(config: Mapping[str, Any], seed: int) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-class ResultStore:
+class ResultStore(OwnFolder):
     """The results of one command in one folder; a context manager that keeps other writers out.
 
     Args:
@@ -59,24 +57,11 @@ class ResultStore:
         overwrite: bool = False,
         outputs: Sequence[str] = (),
     ) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._settings, self._may_differ, self._overwrite = dict(settings), may_differ, overwrite
         self._outputs = tuple(outputs)
-        self._held = ExitStack()
         self._results: dict[str, dict[str, Any]] = {}
         self._experiments: dict[str, dict[str, Any]] = {}
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(only_writer(self.folder))
-            self._open()
-            self._held = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._held.close()
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -134,8 +119,7 @@ class ResultStore:
         except OSError as error:
             raise ConfigurationError(
                 f"A result could not be written to {self.folder} ({error.strerror or error}); make "
-                "room there and run the "
-                "same command again: what was written before is kept."
+                "room there and run the same command again: what was written before is kept."
             ) from None
 
     def _open(self) -> None:
@@ -166,8 +150,7 @@ class ResultStore:
         if differences:
             raise ConfigurationError(
                 f"{self.folder} was made with other settings ({'; '.join(differences)}): choose "
-                "another --out, or "
-                "--overwrite to throw its results away."
+                "another --out, or --overwrite to throw its results away."
             )
 
 

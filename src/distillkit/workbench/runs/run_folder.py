@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from distillkit.errors import ConfigurationError
 from distillkit.workbench.results.atomic import (
@@ -18,7 +16,7 @@ from distillkit.workbench.results.atomic import (
     write_atomically,
     write_manifest,
 )
-from distillkit.workbench.results.only_writer import only_writer
+from distillkit.workbench.results.only_writer import OwnFolder
 from distillkit.workbench.runs.code_file import CodeFile
 from distillkit.workbench.runs.run_config import RunConfig
 from distillkit.yaml_io import load_yaml
@@ -28,11 +26,11 @@ HISTORY, PREDICTIONS, WEIGHTS = "history.csv", "predictions.npy", "student.safet
 _OURS = {CONFIG, ENVIRONMENT, METRICS, HISTORY, PREDICTIONS, WEIGHTS, MANIFEST_NAME}
 
 
-class RunFolder:
+class RunFolder(OwnFolder):
     """A context manager that keeps other writers out and finds out at once whether the folder can be written.
 
     Args:
-        path: Made where it does not exist.
+        folder: Made where it does not exist.
         config: The run that it is for.
         code: The code file, if any.
         overwrite: Whether another run's results may be replaced; they stay until the new ones are there.
@@ -41,22 +39,10 @@ class RunFolder:
         ConfigurationError: The folder cannot be written, is in use, or holds other files.
     """
 
-    def __init__(self, path: Path, config: RunConfig, code: CodeFile | None, *, overwrite: bool) -> None:
-        self.path, self._config, self._overwrite = path, config, overwrite
+    def __init__(self, folder: Path, config: RunConfig, code: CodeFile | None, *, overwrite: bool) -> None:
+        super().__init__(folder)
+        self._config, self._overwrite = config, overwrite
         self.inputs = inputs_of(config, code)
-        self._held = ExitStack()
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(only_writer(self.path))
-            self._refuse_what_is_not_ours()
-            self._held = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._held.close()
 
     def finished_metrics(self) -> dict[str, Any] | None:
         """The metrics of this very run, where it ended here before; `None` where it is to be trained.
@@ -64,23 +50,25 @@ class RunFolder:
         Raises:
             ConfigurationError: The folder holds another run, or one whose files were changed since.
         """
-        if self._overwrite or not (self.path / MANIFEST_NAME).exists():
+        if self._overwrite or not (self.folder / MANIFEST_NAME).exists():
             return None
-        if problems := manifest_problems(self.path):
+        if problems := manifest_problems(self.folder):
             raise ConfigurationError(
-                f"{self.path} is not as it was written: {problems[0]} Restore it, choose another --out, or "
+                f"{self.folder} is not as it was written: {problems[0]} Restore it, choose another --out, or "
                 "--overwrite it."
             )
-        there = load_yaml((self.path / CONFIG).read_text(encoding="utf-8"), source=str(self.path / CONFIG))
-        inputs = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8")).get("inputs")
+        there = load_yaml(
+            (self.folder / CONFIG).read_text(encoding="utf-8"), source=str(self.folder / CONFIG)
+        )
+        inputs = json.loads((self.folder / ENVIRONMENT).read_text(encoding="utf-8")).get("inputs")
         # through JSON, as the file went: tuples are lists there
         differences = [*_differences(there, self._config.to_dict()), *_differences(inputs, self.inputs)]
         if differences:
             raise ConfigurationError(
-                f"{self.path} holds another run ({'; '.join(differences)}): choose another --out, or "
+                f"{self.folder} holds another run ({'; '.join(differences)}): choose another --out, or "
                 "--overwrite to replace it."
             )
-        metrics: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+        metrics: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
         return metrics
 
     def publish(self, files: Mapping[str, bytes | str], environment: Mapping[str, Any]) -> None:
@@ -95,28 +83,26 @@ class RunFolder:
             CONFIG: self._config.to_yaml(),
         }
         try:
-            (self.path / MANIFEST_NAME).unlink(missing_ok=True)
+            (self.folder / MANIFEST_NAME).unlink(missing_ok=True)
             for name, content in contents.items():
-                write_atomically(self.path / name, content)
-            write_manifest(self.path)
+                write_atomically(self.folder / name, content)
+            write_manifest(self.folder)
         except OSError as error:
             raise ConfigurationError(
-                f"The results could not be written to {self.path} ({error.strerror or error}): make room "
-                "there and run the "
-                "same command again."
+                f"The results could not be written to {self.folder} ({error.strerror or error}): make room "
+                "there and run the same command again."
             ) from None
 
-    def _refuse_what_is_not_ours(self) -> None:
-        names = {file.name for file in self.path.iterdir() if not file.name.startswith(".")}
+    def _open(self) -> None:
+        names = {file.name for file in self.folder.iterdir() if not file.name.startswith(".")}
         if {CONFIG, METRICS, MANIFEST_NAME} <= names:
             return
         # a run.yaml on its own is a person's: ours is written after the metrics
         others = sorted(names - _OURS | ({CONFIG} & names if METRICS not in names else set()))
         if others:
             raise ConfigurationError(
-                f"{self.path} holds other files ({', '.join(others[:3])}): choose an --out that is empty or "
-                "not "
-                "there."
+                f"{self.folder} holds other files ({', '.join(others[:3])}): choose an --out that is empty "
+                "or not there."
             )
 
 

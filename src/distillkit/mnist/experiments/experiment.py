@@ -36,6 +36,7 @@ class Experiment(ABC):
         asked_by: The id by which `--only` asks for it.
         title: Of its figure and its section of the report.
         question: What it asks, for the report.
+        trains: How many times a student is trained on all cases, or as long.
         settings: What it is measured with beside networks, cases, seed and epochs; part of its identity.
         needs_teacher: Whether it asks the teacher of its seed.
         counts_steps: Whether its students need a schedule that counts steps.
@@ -47,16 +48,12 @@ class Experiment(ABC):
     asked_by: ClassVar[str]
     title: ClassVar[str]
     question: ClassVar[str]
+    trains: ClassVar[int]
     settings: Mapping[str, Any]
     needs_teacher: ClassVar[bool] = True
     counts_steps: ClassVar[bool] = False
     counts_errors: ClassVar[bool] = True
     looks_at_a_student: ClassVar[bool] = False
-
-    @property
-    @abstractmethod
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
 
     @abstractmethod
     def run(self, inputs: ExperimentInputs) -> Measured:

@@ -21,13 +21,9 @@ class DarkKnowledge(Experiment):
     asked_by = "dark-knowledge"
     title = "What the teacher knows"
     question = "What does a teacher know beyond the right answer?"
+    trains = 0
     settings: Mapping[str, Any] = {"temperatures": TEMPERATURES, "digit": 2, "lookalikes": (3, 7), "shown": 6}
     counts_errors = False
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return 0
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -42,7 +38,18 @@ class DarkKnowledge(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(lines)
+        found = lines[0]["found"]
+        first, second = found["lookalikes"]
+        one, other = (likest[0]["soft_targets"][0] if likest else None for likest in found["versions"])
+        if one is None or other is None:
+            return f"The teacher gets no {found['digit']} right."
+        return (
+            f"The {found['digit']} that looks most like a {first} has, at T = {found['temperatures'][0]:g}, "
+            f"a probability of {one[first]:.1g} of being a {first} and of {one[second]:.1g} of being a "
+            f"{second}; the one most like a {second}, {other[first]:.1g} and {other[second]:.1g}. These "
+            "differences are what a student learns beside the right answer, and a temperature makes them "
+            f"large enough to be learnt (seed {lines[0]['seed']})."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -50,18 +57,3 @@ class DarkKnowledge(Experiment):
         from distillkit.mnist.experiments.dark_knowledge.figure import dark_knowledge_figure
 
         return dark_knowledge_figure(results)
-
-
-def _answer(lines: Lines) -> str:
-    found = lines[0]["found"]
-    first, second = found["lookalikes"]
-    one, other = (likest[0]["soft_targets"][0] if likest else None for likest in found["versions"])
-    if one is None or other is None:
-        return f"The teacher gets no {found['digit']} right."
-    return (
-        f"The {found['digit']} that looks most like a {first} has, at T = {found['temperatures'][0]:g}, a "
-        f"probability of {one[first]:.1g} of being a {first} and of {one[second]:.1g} of being a {second}; "
-        f"the one most like a {second}, {other[first]:.1g} and {other[second]:.1g}. These differences are "
-        "what a student learns beside the right answer, and a temperature makes them large enough to be "
-        f"learnt (seed {lines[0]['seed']})."
-    )

@@ -23,12 +23,8 @@ class HardWeight(Experiment):
     asked_by = "H9"
     title = "Errors by the weight of the hard labels"
     question = "How much should the true labels count beside the soft targets?"
+    trains = len(HARD_LABEL_WEIGHTS)
     settings: Mapping[str, Any] = {"temperature": TEMPERATURE, "weights": HARD_LABEL_WEIGHTS}
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return len(self.settings["weights"])
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -51,7 +47,19 @@ class HardWeight(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(self, lines)
+        of = partial(errors, self, lines)
+        weights = lines[0]["found"]["weights"]
+        means = [
+            sum(line["found"]["test_errors"][place] for line in lines) / len(lines)
+            for place in range(len(weights))
+        ]
+        best = weights[min(range(len(weights)), key=means.__getitem__)]
+        return (
+            f"Soft targets alone end at {of('0')} test errors, hard labels alone at "
+            f"{of('1')}; a tenth of the hard labels gives {of('0.1')}, a half "
+            f"{of('0.5')}. The fewest, {of(f'{best:g}')}, are at a weight of {best:g}: "
+            "this one was **read off the test set**, and no claim rests on it."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -73,19 +81,3 @@ class HardWeight(Experiment):
             **numbers,
             "test_errors": [wrong(predictions[f"{weight:g}"], labels) for weight in numbers["weights"]],
         }
-
-
-def _answer(experiment: Experiment, lines: Lines) -> str:
-    of = partial(errors, experiment, lines)
-    weights = lines[0]["found"]["weights"]
-    means = [
-        sum(line["found"]["test_errors"][place] for line in lines) / len(lines)
-        for place in range(len(weights))
-    ]
-    best = weights[min(range(len(weights)), key=means.__getitem__)]
-    return (
-        f"Soft targets alone end at {of('0')} test errors, hard labels alone at "
-        f"{of('1')}; a tenth of the hard labels gives {of('0.1')}, a half "
-        f"{of('0.5')}. The fewest, {of(f'{best:g}')}, are at a weight of {best:g}: "
-        "this one was **read off the test set**, and no claim rests on it."
-    )

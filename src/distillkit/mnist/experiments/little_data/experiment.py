@@ -36,17 +36,13 @@ class LittleData(Experiment):
     asked_by = "H13"
     title = "Soft targets instead of data"
     question = "Can soft targets stand in for data?"
+    trains = 2 * len(FRACTIONS)
     settings: Mapping[str, Any] = {
         "temperature": TEMPERATURE,
         "hard_label_weight": HARD_LABEL_WEIGHT,
         "fractions": FRACTIONS,
     }
     counts_steps = True
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return 2 * len(self.settings["fractions"])
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -70,7 +66,28 @@ class LittleData(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(self, lines)
+        of = partial(errors, self, lines)
+        hard, soft = f"{_LITTLE}-hard", f"{_LITTLE}-soft"
+        cases = next(
+            one["cases"] for one in lines[0]["found"]["students"] if f"{one['fraction']:g}" == _LITTLE
+        )
+
+        def kept(network: str) -> str:
+            by_seed = [(self.errors(line["found"]), line["found"]["cases"]) for line in lines]
+            shares = [
+                100 * (1 - errors[network] / all_cases) / (1 - errors["1-hard"] / all_cases)
+                for errors, all_cases in by_seed
+                if network in errors and "1-hard" in errors
+            ]
+            return f"{spread(shares)} %" if shares else "–"
+
+        return (
+            f"With 3 % of the cases ({cases:,}), hard labels end at {of(hard)} test errors, or "
+            f"{of(hard + STOPPED)} where held-out cases say when to stop; soft targets end at "
+            f"{of(soft)}, and stopping them early gives {of(soft + STOPPED)}. Of the "
+            f"accuracy of hard labels on all cases ({of('1-hard')} errors), that is {kept(hard)} "
+            f"with hard labels and {kept(soft)} with soft targets."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -116,26 +133,3 @@ class LittleData(Experiment):
                 said[network] = kept[network][-1]
                 said[network + STOPPED] = kept[network][student["updates"].index(student["best_updates"])]
         return said
-
-
-def _answer(experiment: Experiment, lines: Lines) -> str:
-    of = partial(errors, experiment, lines)
-    hard, soft = f"{_LITTLE}-hard", f"{_LITTLE}-soft"
-    cases = next(one["cases"] for one in lines[0]["found"]["students"] if f"{one['fraction']:g}" == _LITTLE)
-
-    def kept(network: str) -> str:
-        by_seed = [(experiment.errors(line["found"]), line["found"]["cases"]) for line in lines]
-        shares = [
-            100 * (1 - errors[network] / all_cases) / (1 - errors["1-hard"] / all_cases)
-            for errors, all_cases in by_seed
-            if network in errors and "1-hard" in errors
-        ]
-        return f"{spread(shares)} %" if shares else "–"
-
-    return (
-        f"With 3 % of the cases ({cases:,}), hard labels end at {of(hard)} test errors, or "
-        f"{of(hard + STOPPED)} where held-out cases say when to stop; soft targets end at "
-        f"{of(soft)}, and stopping them early gives {of(soft + STOPPED)}. Of the "
-        f"accuracy of hard labels on all cases ({of('1-hard')} errors), that is {kept(hard)} "
-        f"with hard labels and {kept(soft)} with soft targets."
-    )

@@ -23,14 +23,10 @@ class LogitMatchingGradients(Experiment):
     asked_by = "H10"
     title = "From soft targets to matching logits: the gradients"
     question = "Is matching the teacher's logits what soft targets become at a high temperature?"
+    trains = 1
     settings: Mapping[str, Any] = {"temperatures": TEMPERATURES}
     counts_errors = False
     looks_at_a_student = True
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return 1
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -46,7 +42,31 @@ class LogitMatchingGradients(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(lines)
+        temperatures = lines[0]["found"]["temperatures"]
+
+        def away(name: str, temperature: float) -> str:
+            place = temperatures.index(temperature)
+            found = [
+                line["found"]["students"][name]["centred"]["logits"]["relative_l2"][place] for line in lines
+            ]
+            return f"{spread([100 * one for one in found])} % at T = {temperature:g}"
+
+        names = list(lines[0]["found"]["students"])
+        each = [
+            f"at the {name} student the two gradients are {away(name, 20)}, {away(name, 100)} and "
+            f"{away(name, 1000)} apart"
+            for name in names
+        ]
+        floors = listed(
+            {
+                name: f"{spread([100 * line['found']['students'][name]['floor'] for line in lines])} %"
+                for name in names
+            }
+        )
+        return (
+            f"With the logits centred case by case, {'; '.join(each)}. As the logits are, a "
+            f"distance of {floors} stays at any temperature: the part along (1, …, 1), which no softmax sees."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -54,29 +74,3 @@ class LogitMatchingGradients(Experiment):
         from distillkit.mnist.experiments.logit_matching.figure import gradient_distances_figure
 
         return gradient_distances_figure(results)
-
-
-def _answer(lines: Lines) -> str:
-    temperatures = lines[0]["found"]["temperatures"]
-
-    def away(name: str, temperature: float) -> str:
-        place = temperatures.index(temperature)
-        found = [line["found"]["students"][name]["centred"]["logits"]["relative_l2"][place] for line in lines]
-        return f"{spread([100 * one for one in found])} % at T = {temperature:g}"
-
-    names = list(lines[0]["found"]["students"])
-    each = [
-        f"at the {name} student the two gradients are {away(name, 20)}, {away(name, 100)} and "
-        f"{away(name, 1000)} apart"
-        for name in names
-    ]
-    floors = listed(
-        {
-            name: f"{spread([100 * line['found']['students'][name]['floor'] for line in lines])} %"
-            for name in names
-        }
-    )
-    return (
-        f"With the logits centred case by case, {'; '.join(each)}. As the logits are, a "
-        f"distance of {floors} stays at any temperature: the part along (1, …, 1), which no softmax sees."
-    )

@@ -26,12 +26,8 @@ class LogitMatchingStudents(Experiment):
     asked_by = "H10"
     title = "How far students are from one that matches centred logits"
     question = "And do the students become the same?"
+    trains = len(STUDENT_TEMPERATURES) + 3
     settings: Mapping[str, Any] = {"temperatures": STUDENT_TEMPERATURES}
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return len(STUDENT_TEMPERATURES) + 3
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -54,7 +50,24 @@ class LogitMatchingStudents(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(self, lines)
+        of = partial(errors, self, lines)
+
+        def others(name: str) -> str:
+            return spread(
+                [
+                    line["found"]["cases"] * (1 - line["found"]["students"][name]["agreement"])
+                    for line in lines
+                ]
+            )
+
+        hot = [name for name in lines[0]["found"]["students"] if name.startswith("T=")]
+        return (
+            f"Of {lines[0]['found']['cases']:,} test cases, the student of {hot[0]} puts {others(hot[0])} "
+            f"into another class than the one that matches centred logits, the student of {hot[-1]} "
+            f"{others(hot[-1])}. Chance alone, another seed of the same loss, makes {others('twin')} "
+            f"differ, and matching the logits as they are {others('uncentred')}. Test errors: matching "
+            f"{of('matching')}, {hot[0]} {of(hot[0])}, {hot[-1]} {of(hot[-1])}."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -80,22 +93,3 @@ class LogitMatchingStudents(Experiment):
                 for name, student in numbers["students"].items()
             },
         }
-
-
-def _answer(experiment: Experiment, lines: Lines) -> str:
-    of = partial(errors, experiment, lines)
-
-    def others(name: str) -> str:
-        return spread(
-            [line["found"]["cases"] * (1 - line["found"]["students"][name]["agreement"]) for line in lines]
-        )
-
-    hot = [name for name in lines[0]["found"]["students"] if name.startswith("T=")]
-    return (
-        f"Of {lines[0]['found']['cases']:,} test cases, the student of {hot[0]} puts {others(hot[0])} into "
-        f"another class than the one that matches centred logits, the student of {hot[-1]} "
-        f"{others(hot[-1])}. Chance alone, another seed of the same loss, makes {others('twin')} differ, and "
-        f"matching the logits as they are {others('uncentred')}. Test errors: matching "
-        f"{of('matching')}, {hot[0]} {of(hot[0])}, {hot[-1]} "
-        f"{of(hot[-1])}."
-    )

@@ -30,13 +30,9 @@ class Specialists(Experiment):
         "Do specialists for the classes that a generalist confuses mend its errors, and can one net learn "
         "from all of them?"
     )
+    trains = 6
     settings: Mapping[str, Any] = {"clusters": 4, "temperature": 4.0, "hard_label_weight": HARD_LABEL_WEIGHT}
     needs_teacher = False
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return 6
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -62,7 +58,19 @@ class Specialists(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(self, lines)
+        of = partial(errors, self, lines)
+        groups = "; ".join(
+            "{" + ", ".join(map(str, group["classes"])) + "}" for group in lines[0]["found"]["groups"]
+        )
+        return (
+            f"The classes that seed {lines[0]['seed']} finds confusable: {groups or 'none'}. The generalist "
+            f"alone makes {of('generalist')} test errors, with its specialists "
+            f"{of('panel')} ({of('uncorrected')} where their dustbins are not "
+            "corrected). The fair comparison: trained on for as many passes, the generalist alone makes "
+            f"{of('trained_on')}. One net distilled from all of them makes "
+            f"{of('from_panel')}, one distilled from the generalist alone "
+            f"{of('from_generalist')}."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -95,19 +103,3 @@ class Specialists(Experiment):
     def epochs(self, protocol: Protocol) -> int:
         """Return the protocol's: its nets are narrow."""
         return protocol.student_training.epochs
-
-
-def _answer(experiment: Experiment, lines: Lines) -> str:
-    of = partial(errors, experiment, lines)
-    groups = "; ".join(
-        "{" + ", ".join(map(str, group["classes"])) + "}" for group in lines[0]["found"]["groups"]
-    )
-    return (
-        f"The classes that seed {lines[0]['seed']} finds confusable: {groups or 'none'}. The generalist "
-        f"alone makes {of('generalist')} test errors, with its specialists "
-        f"{of('panel')} ({of('uncorrected')} where their dustbins are not "
-        "corrected). The fair comparison: trained on for as many passes, the generalist alone makes "
-        f"{of('trained_on')}. One net distilled from all of them makes "
-        f"{of('from_panel')}, one distilled from the generalist alone "
-        f"{of('from_generalist')}."
-    )

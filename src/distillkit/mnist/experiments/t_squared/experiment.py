@@ -26,14 +26,10 @@ class TSquared(Experiment):
         "At a high temperature, soft targets give small gradients. How small, and does a factor of T² make "
         "up for it?"
     )
+    trains = 1
     settings: Mapping[str, Any] = {"temperatures": TEMPERATURES}
     counts_errors = False
     looks_at_a_student = True
-
-    @property
-    def trains(self) -> int:
-        """How many times a student is trained on all cases, or as long."""
-        return 1
 
     def run(self, inputs: ExperimentInputs) -> Measured:
         """Measure; takes as long as its students do."""
@@ -46,7 +42,19 @@ class TSquared(Experiment):
 
     def answer(self, lines: Lines) -> str:
         """Return what came of it."""
-        return _answer(lines)
+        slopes = {
+            kind: {
+                name: spread([line["found"]["students"][name]["slope"][kind]["logits"] for line in lines], 2)
+                for name in lines[0]["found"]["students"]
+            }
+            for kind in ("without_t_squared", "with_t_squared")
+        }
+        without, within = (listed(by_student) for by_student in slopes.values())
+        return (
+            "From T = 100 on, the length of the gradient with respect to a case's logits changes as a power "
+            f"of T. Without the factor that power is {without} (−2 is exactly 1/T²); with it, {within} (0: "
+            "the weight of the soft targets no longer depends on T)."
+        )
 
     def figure(self, results: Results) -> Figure:
         """Draw it."""
@@ -54,19 +62,3 @@ class TSquared(Experiment):
         from distillkit.mnist.experiments.t_squared.figure import gradient_norms_figure
 
         return gradient_norms_figure(results)
-
-
-def _answer(lines: Lines) -> str:
-    slopes = {
-        kind: {
-            name: spread([line["found"]["students"][name]["slope"][kind]["logits"] for line in lines], 2)
-            for name in lines[0]["found"]["students"]
-        }
-        for kind in ("without_t_squared", "with_t_squared")
-    }
-    without, within = (listed(by_student) for by_student in slopes.values())
-    return (
-        "From T = 100 on, the length of the gradient with respect to a case's logits changes as a power of "
-        f"T. Without the factor that power is {without} (−2 is exactly 1/T²); with it, {within} (0: the "
-        "weight of the soft targets no longer depends on T)."
-    )

@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 
 from distillkit.mnist.judging.evidence import Evidence
 from distillkit.mnist.judging.records import Verdict
-from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding, nothing
-from distillkit.mnist.judging.rules.temperatures import common_seeds, error_table, temperatures_missing
+from distillkit.mnist.judging.rules.numbers import NUMBER_LEVEL, Finding
+from distillkit.mnist.judging.rules.temperatures import (
+    by_range,
+    common_seeds,
+    differs,
+    error_table,
+    hot_missing,
+    hot_widths,
+    temperatures_missing,
+)
 from distillkit.workbench.statistics.many_tests import alike, apart, holm
 from distillkit.workbench.statistics.summaries import Alternative, paired_test
+from distillkit.workbench.statistics.writing import p_value
 
 _HOLM = "paired t tests over seeds, Holm's correction"
 
@@ -42,17 +51,12 @@ class BeatsEachOther:
     def find(self, evidence: Evidence, published: float | None) -> Finding:
         """Judge the seeds that every temperature of the width has; see `text`."""
         cells = evidence.grid().get(self.hidden_units, {})
-        inside = [cell for temperature, cell in cells.items() if self.low <= temperature <= self.high]
-        outside = {
-            temperature: cell
-            for temperature, cell in cells.items()
-            if not self.low <= temperature <= self.high
-        }
-        both_sides = bool(outside) and min(outside) < self.low and max(outside) > self.high
+        inside, lower, higher = by_range(cells, self.low, self.high)
+        outside = lower | higher
         seeds = common_seeds(evidence, list(cells.values()))
-        if not (inside and both_sides and seeds):
+        if not (inside and lower and higher and seeds):
             return temperatures_missing(self.hidden_units, self.low, self.high)
-        ours = error_table(evidence, inside, seeds).mean(axis=1)
+        ours = error_table(evidence, list(inside.values()), seeds).mean(axis=1)
         others = error_table(evidence, list(outside.values()), seeds)
         fewer, more = _corrected(ours, others, "less"), _corrected(ours, others, "greater")
         verdict: Verdict = "inconclusive"
@@ -61,13 +65,12 @@ class BeatsEachOther:
         elif more is not None and min(more) < NUMBER_LEVEL:
             verdict = "falsified"
         difference = ours - others.mean(axis=1)
-        return Finding(
+        return differs(
             verdict,
-            tuple(cells.values()),
-            tuple(zip(seeds, difference.tolist(), strict=True)),
-            float(difference.mean()),
+            cells.values(),
+            seeds,
+            difference,
             p=None if fewer is None else max(fewer),
-            significant=verdict == "verified",
             test=f"{len(outside)} {_HOLM} (the largest p)",
             note=_each(list(outside), (ours[:, None] - others).mean(axis=0), fewer),
         )
@@ -98,11 +101,7 @@ class FlatAbove:
         """Judge the seeds that the temperatures of a width have in common; see `text`."""
         pairs, cells, notes, spread = [], [], [], np.zeros(0)
         seeds: list[int] = []
-        for hidden, by_temperature in evidence.grid().items():
-            hot = [cell for temperature, cell in by_temperature.items() if temperature > self.above]
-            common = common_seeds(evidence, hot)
-            if hidden < self.narrowest or len(hot) < 2 or not common:
-                continue
+        for hidden, hot, common in hot_widths(evidence, self.narrowest, self.above):
             table = error_table(evidence, hot, common)
             pairs += [(table[:, one], table[:, other]) for one, other in combinations(range(len(hot)), 2)]
             cells += hot
@@ -112,7 +111,7 @@ class FlatAbove:
             if not spread.size or extremes.mean() > spread.mean():
                 spread, seeds = extremes, common
         if not pairs:
-            return nothing((), f"there are no two temperatures above {self.above:g} at D >= {self.narrowest}")
+            return hot_missing(self.narrowest, self.above)
         same = [alike(list(one), list(other), margin=self.margin) for one, other in pairs]
         differ = [apart(list(one), list(other), margin=self.margin) for one, other in pairs]
         corrected = holm([1.0 if p is None else p for p in differ])
@@ -122,13 +121,12 @@ class FlatAbove:
             verdict = "verified"
         elif min(corrected) < NUMBER_LEVEL:
             verdict = "falsified"
-        return Finding(
+        return differs(
             verdict,
-            tuple(cells),
-            tuple(zip(seeds, spread.tolist(), strict=True)),
-            float(spread.mean()),
+            cells,
+            seeds,
+            spread,
             p=largest,
-            significant=verdict == "verified",
             test=f"{len(pairs)} pairs: two one-sided t tests each (the largest p)",
             note=f"worst - best of the means: {'; '.join(notes)}; corrected p of a larger difference "
             f"{_p(min(corrected))}",
@@ -153,4 +151,5 @@ def _each(temperatures: Sequence[float], differences: NDArray[np.float64], ps: l
 
 
 def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"
+    text = p_value(value)
+    return text if text.startswith("<") else f"= {text}"

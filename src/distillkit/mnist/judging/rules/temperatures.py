@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,13 +40,10 @@ class SimilarAbove:
 
     def find(self, evidence: Evidence, published: float | None) -> Finding:
         """Judge each width that has two such temperatures; see `text`."""
-        found = []
-        for hidden, cells in evidence.grid().items():
-            hot = [cell for temperature, cell in cells.items() if temperature > self.above]
-            if hidden >= self.narrowest and len(hot) >= _TWO_SIDES and common_seeds(evidence, hot):
-                found.append((hidden, self._width(evidence, hot)))
+        widths = hot_widths(evidence, self.narrowest, self.above)
+        found = [(hidden, self._width(evidence, hot, seeds)) for hidden, hot, seeds in widths]
         if not found:
-            return nothing((), f"there are no two temperatures above {self.above:g} at D >= {self.narrowest}")
+            return hot_missing(self.narrowest, self.above)
         verdicts = {finding.verdict for _, finding in found}
         verdict: Verdict = "verified"
         if "falsified" in verdicts:
@@ -68,8 +65,7 @@ class SimilarAbove:
             f"worst - best of the means: {spreads}",
         )
 
-    def _width(self, evidence: Evidence, cells: Sequence[str]) -> Finding:
-        seeds = common_seeds(evidence, cells)
+    def _width(self, evidence: Evidence, cells: Sequence[str], seeds: Sequence[int]) -> Finding:
         table = error_table(evidence, cells, seeds)
         best, worst = (cells[int(pick(table.mean(axis=0)))] for pick in (np.argmin, np.argmax))
         fewer, _ = compare_cells(evidence, best, worst, TEST_ERRORS, seeds)
@@ -112,11 +108,7 @@ class BestBetween:
     def find(self, evidence: Evidence, published: float | None) -> Finding:
         """Judge the seeds that every temperature of the width has; see `text`."""
         cells = evidence.grid().get(self.hidden_units, {})
-        groups = (
-            [cell for temperature, cell in cells.items() if self.low <= temperature <= self.high],
-            [cell for temperature, cell in cells.items() if temperature < self.low],
-            [cell for temperature, cell in cells.items() if temperature > self.high],
-        )
+        groups = [list(group.values()) for group in by_range(cells, self.low, self.high)]
         seeds = common_seeds(evidence, list(cells.values()))
         if not (all(groups) and seeds):
             return temperatures_missing(self.hidden_units, self.low, self.high)
@@ -133,13 +125,12 @@ class BestBetween:
             verdict = "falsified"
         ps = [side.p for side in sides if side.p is not None]
         difference = inside - (lower + higher) / 2
-        return Finding(
+        return differs(
             verdict,
-            tuple(cells.values()),
-            tuple(zip(seeds, difference.tolist(), strict=True)),
-            float(difference.mean()),
+            cells.values(),
+            seeds,
+            difference,
             p=max(ps) if len(ps) == len(sides) else None,
-            significant=verdict == "verified",
             test="two paired t tests over seeds (the larger p)",
             note=f"mean difference to the lower temperatures {sides[0].difference:+.1f}, "
             f"to the higher {sides[1].difference:+.1f}",
@@ -202,12 +193,62 @@ class HigherIsBetter:
         )
 
 
+def by_range(
+    cells: Mapping[float, str], low: float, high: float
+) -> tuple[dict[float, str], dict[float, str], dict[float, str]]:
+    """Return the cells whose temperatures are in [low, high], those below it and those above it."""
+    return (
+        {temperature: cell for temperature, cell in cells.items() if low <= temperature <= high},
+        {temperature: cell for temperature, cell in cells.items() if temperature < low},
+        {temperature: cell for temperature, cell in cells.items() if temperature > high},
+    )
+
+
+def differs(
+    verdict: Verdict,
+    cells: Iterable[str],
+    seeds: Sequence[int],
+    differences: NDArray[np.float64],
+    *,
+    p: float | None,
+    test: str,
+    note: str,
+) -> Finding:
+    """The finding of differences, float [seeds], between the errors at some temperatures and at others."""
+    return Finding(
+        verdict,
+        tuple(cells),
+        tuple(zip(seeds, differences.tolist(), strict=True)),
+        float(differences.mean()),
+        p=p,
+        significant=verdict == "verified",
+        test=test,
+        note=note,
+    )
+
+
 def temperatures_missing(hidden_units: int, low: float, high: float) -> Finding:
     """The finding where a width has no runs below a range of temperatures, in it or above it."""
     return nothing(
         (),
         f"D = {hidden_units} needs temperatures below, in and above [{low:g}, {high:g}] with common seeds",
     )
+
+
+def hot_widths(
+    evidence: Evidence, narrowest: int, above: float
+) -> Iterator[tuple[int, list[str], list[int]]]:
+    """Yield each width from `narrowest` on, its cells above a temperature, two or more, and their seeds."""
+    for hidden, by_temperature in evidence.grid().items():
+        hot = [cell for temperature, cell in by_temperature.items() if temperature > above]
+        seeds = common_seeds(evidence, hot)
+        if hidden >= narrowest and len(hot) >= _TWO_SIDES and seeds:
+            yield hidden, hot, seeds
+
+
+def hot_missing(narrowest: int, above: float) -> Finding:
+    """The finding where `hot_widths` yields none."""
+    return nothing((), f"there are no two temperatures above {above:g} at D >= {narrowest}")
 
 
 def common_seeds(evidence: Evidence, cells: Sequence[str]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor
 
@@ -43,3 +45,8 @@ def select(source: Source, transfer_set: TransferSet) -> Tensor | None:
             f"{int(selected.min())} to {int(selected.max())}."
         )
     return selected
+
+
+def digest_of(selected: Tensor) -> bytes:
+    """Return the SHA-256 of the numbers of examples, equal where the same are chosen in the same order."""
+    return hashlib.sha256(selected.numpy().tobytes()).digest()

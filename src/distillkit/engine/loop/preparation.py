@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from distillkit.engine.data.numbering import Numbering, numbering_for
 from distillkit.engine.data.seeds import own_randomness
-from distillkit.engine.data.selection import select
+from distillkit.engine.data.selection import digest_of, select
 from distillkit.engine.data.sources import Source
 from distillkit.engine.data.views import apply_view
 from distillkit.engine.loop.evaluator import Evaluator
@@ -49,14 +48,8 @@ def selected_by(training: Training, source: Source) -> Tensor | None:
     Raises:
         ConfigurationError: Transfer set, teacher cache and data do not fit together.
     """
-    training.teacher_cache.refuse_unsound(source, training.transfer_set, training.captures.teacher)
     with own_randomness(training.seed, training.device):
-        return select(source, training.transfer_set)
-
-
-def steps_an_epoch(selected: Tensor | None, source: Source) -> int:
-    """Return the number of batches of an epoch; 0 where a stream does not tell."""
-    return 0 if selected is None else -(-len(selected) // source.batch_size)
+        return _select(training, source)
 
 
 def prepare(training: Training, source: Source, test: Source | None, shared: Shared) -> Run:
@@ -71,9 +64,8 @@ def prepare(training: Training, source: Source, test: Source | None, shared: Sha
     Raises:
         ConfigurationError: Data, models or settings do not fit together.
     """
-    training.teacher_cache.refuse_unsound(source, training.transfer_set, training.captures.teacher)
     with own_randomness(training.seed, training.device):
-        selected = select(source, training.transfer_set)
+        selected = _select(training, source)
         evaluator = _evaluator(training, test, shared)
         signal = _signal(training, source, selected, shared)
         numbering = numbering_for(
@@ -85,7 +77,13 @@ def prepare(training: Training, source: Source, test: Source | None, shared: Sha
             if first is None:
                 raise no_batch(training.epochs_done)
             training.make(first, numbering)
-    return Run(training, selected, steps_an_epoch(selected, source), signal, evaluator, numbering)
+    steps = 0 if selected is None else -(-len(selected) // source.batch_size)
+    return Run(training, selected, steps, signal, evaluator, numbering)
+
+
+def _select(training: Training, source: Source) -> Tensor | None:
+    training.teacher_cache.refuse_unsound(source, training.transfer_set, training.captures.teacher)
+    return select(source, training.transfer_set)
 
 
 def _evaluator(training: Training, test: Source | None, shared: Shared) -> Evaluator | None:
@@ -103,7 +101,7 @@ def _signal(
     if training.teacher is None:
         return None
     transfer_set = training.transfer_set
-    digest = None if selected is None else hashlib.sha256(selected.numpy().tobytes()).digest()
+    digest = None if selected is None else digest_of(selected)
     key = (_teacher_of(training), digest, type(transfer_set), transfer_set.to_json())
     if key not in shared.signals:
         shared.signals[key] = teacher_signal(

@@ -216,6 +216,13 @@ class Training:
             numbering=numbering,
         )
 
+    def fused_step_pays(self, steps: int) -> bool:
+        """Whether so many updates are worth a compiled pass, and nobody sees gradients."""
+        trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
+        return only_watched(self.callbacks) and fused_step_pays(
+            self.compiling, self.precision, trained, steps
+        )
+
     def end_epoch(self, means: Mapping[str, float]) -> None:
         """Count an epoch that is trained, by its mean losses."""
         if self.schedule_unit == "epoch":
@@ -291,10 +298,3 @@ class Training:
         made = optimizer_for(self.trained, optimizer, graphs=self.recorder is not None)
         self._schedule = schedule_for(made, schedule, self.schedule_unit)
         self._optimizer = made
-
-    def fused_step_pays(self, steps: int) -> bool:
-        """Whether so many updates are worth a compiled pass, and nobody sees gradients."""
-        trained = sum(one.numel() for one in self.student.parameters() if one.requires_grad)
-        return only_watched(self.callbacks) and fused_step_pays(
-            self.compiling, self.precision, trained, steps
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from distillkit.engine.data.seeds import epoch_order
+from distillkit.engine.data.selection import digest_of
 from distillkit.engine.data.sources import ResidentSource, Source
 from distillkit.engine.data.views import apply_view
 from distillkit.engine.loop.preparation import Run
@@ -35,8 +35,7 @@ class Learner:
     def sees(self) -> Hashable:
         """Equal for students that see the same batches."""
         changed = self.transfer_set.to_json() if self.transfer_set.changes_batches else None
-        digest = hashlib.sha256(self.selected.numpy().tobytes()).digest()
-        return self.seed, self.epoch, digest, changed, self.transfer_set.keeps_labels
+        return self.seed, self.epoch, digest_of(self.selected), changed, self.transfer_set.keeps_labels
 
 
 def learner_of(run: Run) -> Learner:

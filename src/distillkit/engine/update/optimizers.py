@@ -9,7 +9,6 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from distillkit.engine.arguments import one_of
 from distillkit.errors import ConfigurationError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -24,13 +23,12 @@ def optimizer_for(
 
     Args:
         trained: The module whose parameters it steps.
-        optimizer: One, a function that makes one from parameters, or `None`.
+        optimizer: One, a function that makes one from parameters, or `None`; see `check_factories`.
         graphs: Whether updates are recorded as CUDA graphs, so that its state must lie on the device.
 
     Raises:
         ConfigurationError: It is none, or one that an update here cannot use.
     """
-    check_factories(optimizer, None)
     if optimizer is None:
         fused = _can_be_fused(trained) or None
         return torch.optim.AdamW(trained.parameters(), lr=1e-3, fused=fused, capturable=graphs)
@@ -90,7 +88,6 @@ def schedule_for(
     Raises:
         ConfigurationError: It is none, moves another optimiser, or cannot go by this unit.
     """
-    one_of("schedule_unit", unit, ("epoch", "step"))
     if schedule is None:
         return None
     made = schedule(optimizer) if callable(schedule) else schedule

@@ -12,7 +12,7 @@ from distillkit.cli.commands import Commands
 from distillkit.cli.console import stderr, stdout
 from distillkit.cli.mnist_data import find_data
 from distillkit.cli.outcome import finish
-from distillkit.cli.runs import interruptible, laboratory_for
+from distillkit.cli.runs import interruptible, run_context_for
 
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, rich_markup_mode="rich", help="Repeat the experiments of a paper.",
@@ -93,7 +93,7 @@ def hinton_mnist(
         settings = settings.with_epochs(epochs)
 
     folder = out or Path("runs") / f"hinton-mnist-{protocol.value}{'-quick' * quick}"
-    with laboratory_for(
+    with run_context_for(
         protocol.value, device, precision.value, at_once=at_once, quick=quick, quiet=quiet
     ) as make:
         if quick and not quiet:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def laboratory_for(
+def run_context_for(
     protocol: str, device: str, precision: str, *, at_once: int | None, quick: bool, quiet: bool
 ) -> Iterator[Callable[[MnistData], RunContext]]:
     """Settle device and precision before data are read; give what makes the context, draw its progress.

@@ -11,7 +11,7 @@ from distillkit.cli import options
 from distillkit.cli.console import stderr
 from distillkit.cli.mnist_data import find_data
 from distillkit.cli.outcome import finish
-from distillkit.cli.runs import interruptible, laboratory_for
+from distillkit.cli.runs import interruptible, run_context_for
 
 
 def sweep(
@@ -58,7 +58,7 @@ def sweep(
     if epochs is not None:
         settings = settings.with_epochs(epochs)
     folder = out or Path("runs") / f"sweep-{protocol.value}"
-    with laboratory_for(
+    with run_context_for(
         protocol.value, device, precision.value, at_once=at_once, quick=False, quiet=quiet
     ) as make:
         digits = find_data(data, data_dir, stderr(), quiet=quiet)

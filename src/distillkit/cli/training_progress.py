@@ -10,9 +10,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from distillkit import Callback
+from distillkit import Callback, Watched
 from distillkit.cli.signals import end_if_asked
-from distillkit.engine.callbacks import Watched
 
 _REDRAW_SECONDS = 0.1
 

@@ -35,17 +35,17 @@ class Estimates:
     """
 
     def __init__(self, context: RunContext, teacher: nn.Module) -> None:
-        self._laboratory = replace(context, observer=Silent(), teacher_cache=TeacherCache())
+        self._context = replace(context, observer=Silent(), teacher_cache=TeacherCache())
         self._teacher = teacher.to(context.device)
         self._found: dict[Hashable, tuple[float, float]] = {}
 
     def seconds(self, cells: Sequence[Cell]) -> float:
         """Seconds of a stack, whole."""
         first = cells[0]
-        labels = self._laboratory.data.train_labels
+        labels = self._context.data.train_labels
         steps = math.ceil(len(first.transfer_set.select(len(labels), labels)) / first.training.batch_size)
         a_step, a_test_case = self._tried(cells)
-        an_epoch = steps * a_step + len(self._laboratory.data.test_labels) * a_test_case
+        an_epoch = steps * a_step + len(self._context.data.test_labels) * a_test_case
         return first.training.epochs * an_epoch
 
     def _tried(self, cells: Sequence[Cell]) -> tuple[float, float]:
@@ -60,9 +60,9 @@ class Estimates:
     def _try(self, cells: Sequence[Cell]) -> tuple[float, float]:
         """Seconds of a step and of a test case, of all students together."""
         first = cells[0]
-        images, labels = self._laboratory.train(first)
+        images, labels = self._context.train(first)
         cases = min(_STEPS * first.training.batch_size, len(labels))
-        distillers = [distiller_for(cell, 0, self._laboratory, self._teacher) for cell in cells]
+        distillers = [distiller_for(cell, 0, self._context, self._teacher) for cell in cells]
         histories = fit_together(
             distillers,
             (images[:cases], labels[:cases]),
@@ -74,7 +74,7 @@ class Estimates:
         spent = [
             history.attrs["seconds"][-1] for history in histories if not isinstance(history, DivergenceError)
         ]
-        test_images, test_labels = self._laboratory.test(first)
+        test_images, test_labels = self._context.test(first)
         tested = min(_TEST_CASES, len(test_labels))
         began = time.perf_counter()
         for distiller in distillers:

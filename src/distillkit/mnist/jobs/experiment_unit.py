@@ -46,7 +46,7 @@ class ExperimentUnit:
     """An experiment that is more than a cell: `distillkit.mnist.jobs.units.Unit`.
 
     Args:
-        name: Of `distillkit.mnist.experiments.suite.CATALOGUE`.
+        name: Of `distillkit.mnist.experiments.catalogue.CATALOGUE`.
         protocol: The settings.
         seed: Of everything that is drawn.
         identities: Of the job's runs.

@@ -91,7 +91,7 @@ class _Job:
     """The units of a job, which of them are done, and how the others are."""
 
     def __init__(self, plan: Sequence[Unit], context: RunContext, store: ResultStore) -> None:
-        self._plan, self._laboratory, self._store = plan, context, store
+        self._plan, self._context, self._store = plan, context, store
         self.teachers = Teachers(store.folder / "teachers", context.device)
 
     def todo(self) -> list[Unit]:
@@ -117,7 +117,7 @@ class _Job:
         """Do the units in this process."""
         for unit in todo:
             self._begins(unit)
-            self._keep(unit, unit.task(self._store)(self._laboratory, self.teachers))
+            self._keep(unit, unit.task(self._store)(self._context, self.teachers))
 
     def side_by_side(self, todo: Sequence[Unit], workers: Workers) -> None:
         """Give each worker the first unit that can begin, until nothing is left."""
@@ -131,7 +131,7 @@ class _Job:
             name, event, content = workers.next_event()
             if event == "told":
                 method, *arguments = content
-                getattr(self._laboratory.observer, method)(*arguments)
+                getattr(self._context.observer, method)(*arguments)
             else:
                 running.remove(name)
                 self._keep(name, content)
@@ -144,11 +144,11 @@ class _Job:
         return next((unit for unit in ready(waiting, running) if not unit.waits(self._store)), None)
 
     def _begins(self, unit: Unit) -> None:
-        self._laboratory.observer.runs_started(unit.runs, unit.epochs)
+        self._context.observer.runs_started(unit.runs, unit.epochs)
 
     def _keep(self, unit: Unit, done: Any) -> None:
         for run, line in unit.keep(done, self._store, self.teachers).items():
-            self._laboratory.observer.run_ended(run, line)
+            self._context.observer.run_ended(run, line)
 
 
 def _with_tuning(cells: Sequence[Cell], seed: int) -> list[Cell]:

@@ -26,14 +26,14 @@ class Identities:
         members_of: Callable[[int], Sequence[Cell]],
         context: RunContext,
     ) -> None:
-        self._teacher_of, self._members_of, self._laboratory = teacher_of, members_of, context
+        self._teacher_of, self._members_of, self._context = teacher_of, members_of, context
         self._known: dict[tuple[str, int], str] = {}
 
     def run(self, cell: Cell, seed: int) -> str:
         """The id of a cell's run."""
         key = cell.name, seed
         if key not in self._known:
-            config = run_config(cell, self._laboratory, self.teacher(cell, seed))
+            config = run_config(cell, self._context, self.teacher(cell, seed))
             self._known[key] = config_id(config, seed)
         return self._known[key]
 

@@ -28,15 +28,15 @@ class InAProcess:
     """
 
     def __init__(self, context: RunContext, folder: Path) -> None:
-        self._laboratory, self._folder = replace(context, observer=Silent()), folder
+        self._context, self._folder = replace(context, observer=Silent()), folder
 
     def __call__(self, task: Task, tell: Tell) -> Any:
         """Do a task; what is told is the name of an `Observer`'s method, and its arguments."""
-        return task(replace(self._laboratory, observer=_Telling(tell)), self._teachers)
+        return task(replace(self._context, observer=_Telling(tell)), self._teachers)
 
     @cached_property
     def _teachers(self) -> Teachers:
-        return Teachers(self._folder, self._laboratory.device)
+        return Teachers(self._folder, self._context.device)
 
 
 class _Telling(Silent):

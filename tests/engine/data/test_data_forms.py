@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, SequentialSampler, TensorDataset
 
+from data_sets import Pairs
 from distillkit import Distiller, losses, transfer_sets
 from distillkit.engine.data import data_forms
 from distillkit.engine.data.sources import DatasetSource
@@ -31,20 +32,7 @@ class _Named(nn.Module):
         return self.inner(x)
 
 
-class _Pairs(Dataset):
-    """A map-style data set of (input, int) pairs."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def __len__(self):
-        return len(self.data[0])
-
-    def __getitem__(self, index):
-        return self.data[0][index], int(self.data[1][index])
-
-
-class _Mappings(_Pairs):
+class _Mappings(Pairs):
     """The same as mappings."""
 
     def __getitem__(self, index):
@@ -63,10 +51,10 @@ FORMS = {
     "mapping of tensors": lambda x, y: {"x": x, "labels": y},
     "mapping and labels": lambda x, y: ({"x": x}, y),
     "TensorDataset": TensorDataset,
-    "pairs": lambda x, y: _Pairs((x, y)),
+    "pairs": lambda x, y: Pairs((x, y)),
     "mappings": lambda x, y: _Mappings((x, y)),
     "shuffled loader of tensors": lambda x, y: DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True),
-    "shuffled loader of pairs": lambda x, y: DataLoader(_Pairs((x, y)), batch_size=16, shuffle=True),
+    "shuffled loader of pairs": lambda x, y: DataLoader(Pairs((x, y)), batch_size=16, shuffle=True),
     "shuffled loader of mappings": lambda x, y: DataLoader(_Mappings((x, y)), batch_size=16, shuffle=True),
     "int32 labels": lambda x, y: (x, y.int()),
     "uint8 labels": lambda x, y: (x, y.to(torch.uint8)),
@@ -94,8 +82,8 @@ def test_a_loader_that_does_not_shuffle_keeps_its_order(net, data):
 
     forms = [
         loader,
-        DataLoader(_Pairs(data), batch_size=16),
-        DataLoader(_Pairs(data), batch_size=16, sampler=InOrder(data[0])),
+        DataLoader(Pairs(data), batch_size=16),
+        DataLoader(Pairs(data), batch_size=16, sampler=InOrder(data[0])),
         [*loader],
         Again(),
     ]

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 import torch
 
+from data_sets import Items
 from distillkit import Distiller, losses, transfer_sets
 from distillkit.errors import ConfigurationError
 
@@ -65,17 +66,6 @@ def test_nothing_to_choose_from_is_refused(net, data, chosen, form, sentence):
 @pytest.mark.parametrize("form", [lambda x, y: (x, y), lambda x, y: [*zip(x, y, strict=True)]])
 def test_only_the_chosen_examples_are_seen(net, data, form):
     """Each of them once an epoch, and no other."""
-
-    class Items(torch.utils.data.Dataset):
-        def __init__(self, items):
-            self.items = items
-
-        def __len__(self):
-            return len(self.items)
-
-        def __getitem__(self, index):
-            return self.items[index]
-
     given = form(*data)
     seen = []
 

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from data_sets import Pairs
 from distillkit.engine.data import data_forms
 from distillkit.engine.data.sources import LoaderSource, ResidentSource
 
 CPU = torch.device("cpu")
-
-
-class _Pairs(Dataset):
-    """A map-style data set of (input, int) pairs."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def __len__(self):
-        return len(self.data[0])
-
-    def __getitem__(self, index):
-        return self.data[0][index], int(self.data[1][index])
 
 
 def test_a_sampler_and_drop_last_are_kept(data):
@@ -61,7 +49,7 @@ def test_the_labels_of_a_data_set_choose_its_examples(data):
     """The labels that a selection reads are those that the examples have, whatever `targets` says."""
     x, y = data
 
-    class WithTargets(_Pairs):
+    class WithTargets(Pairs):
         def __init__(self, targets):
             super().__init__(data)
             self.targets = targets
@@ -77,7 +65,7 @@ def test_the_labels_of_a_data_set_choose_its_examples(data):
 def test_targets_spare_reading_every_example(data):
     """A data set whose `targets` are confirmed is not read through for its labels."""
 
-    class Counted(_Pairs):
+    class Counted(Pairs):
         targets, reads = data[1], 0
 
         def __getitem__(self, index):

@@ -9,8 +9,9 @@ from typing import Literal
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
+from data_sets import Items
 from distillkit import Distiller, losses, transfer_sets
 from distillkit.errors import ConfigurationError
 
@@ -65,7 +66,7 @@ def test_the_teacher_answers_for_the_view_that_the_student_gets(net, images, nam
     teacher = nn.Sequential(shape, net(1))
     data = form(*images)
     if isinstance(data, list):
-        data = _AsDataset(data)
+        data = Items(data)
     for mode in ("auto", "off"):
         Distiller(
             teacher=teacher,
@@ -76,19 +77,6 @@ def test_the_teacher_answers_for_the_view_that_the_student_gets(net, images, nam
             precision="fp32",
             teacher_cache=mode,
         ).fit(data, epochs=2)
-
-
-class _AsDataset(Dataset):
-    """A list as a map-style data set."""
-
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, index):
-        return self.items[index]
 
 
 def test_a_stream_is_jittered_anew_in_each_batch(net, images):
@@ -220,7 +208,7 @@ def test_a_data_set_that_is_vouched_for_is_asked_once(counting, net, data):
     """With teacher_cache='on' a data set's answers are kept, rightly."""
     counted = copy.deepcopy(counting)
     settings = {"student": copy.deepcopy(counting), "loss": _Asked(), "optimizer": still, "precision": "fp32"}
-    dataset = _AsDataset([*zip(*data, strict=True)])
+    dataset = Items([*zip(*data, strict=True)])
     Distiller(teacher=counted, teacher_cache="on", **settings).fit(dataset, epochs=3)
     assert counted.rows == CASES + 8
 

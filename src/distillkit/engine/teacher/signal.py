@@ -120,8 +120,8 @@ def teacher_signal(
     if not _agree(rows, few.to(rows.logits.device), outputs):
         warnings.warn(
             "The teacher answered the same examples differently when it ran again, so its outputs are not "
-            "kept and it runs live. Likely causes: dropout that is on in evaluation mode, or data that change "
-            "from read to read.",
+            "kept and it runs live. Likely causes: dropout that is on in evaluation mode, or data that "
+            "change from read to read.",
             stacklevel=3,
         )
         return live
